@@ -1,0 +1,42 @@
+// One error type for everything that is expected to go wrong while a request is served. It answers
+// the two questions that matter: whose fault was it, and may the request be tried elsewhere.
+
+/** Why a session or an exchange ended early; the same word stands in the access log. */
+export type ErrorCode =
+  | 'malformed-request'
+  | 'uri-too-long'
+  | 'head-too-large'
+  | 'not-implemented'
+  | 'version-not-supported'
+  | 'request-timeout'
+  | 'client-closed'
+  | 'no-rule'
+  | 'rule-must-fail'
+  | 'no-server'
+  | 'cannot-connect'
+  | 'server-closed'
+  | 'server-timeout'
+  | 'malformed-answer'
+  | 'truncated-answer'
+  | 'service-gone'
+  | 'draining';
+
+export class ProxyError extends Error {
+  readonly code: ErrorCode;
+  readonly source: 'client' | 'server' | 'ballast';
+  /** True only while no byte of the request has reached a server. */
+  readonly retryable: boolean;
+
+  constructor(
+    code: ErrorCode,
+    source: 'client' | 'server' | 'ballast',
+    message: string,
+    retryable = false
+  ) {
+    super(message);
+    this.name = 'ProxyError';
+    this.code = code;
+    this.source = source;
+    this.retryable = retryable;
+  }
+}

@@ -1,0 +1,49 @@
+// The only door to ipaddr.js: IP addresses as text, read strictly and written in one form.
+
+import ipaddr from 'ipaddr.js';
+
+/**
+ * The canonical form of an IP address (RFC 5952 for IPv6), or undefined. IPv4 is four decimal
+ * parts: octal, hexadecimal and short forms mean different hosts to different programs. An
+ * IPv4 address mapped into IPv6 is the IPv4 address.
+ */
+export function parseAddress(text: string): string | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text).toString();
+  if (!text.includes(':') || !ipaddr.IPv6.isValid(text)) return undefined;
+  // The tail of `::ffff:1.2.3.4` is held to the same form as any other IPv4 address.
+  const tail = text.slice(text.lastIndexOf(':') + 1).split('%', 1)[0] ?? '';
+  if (tail.includes('.') && !ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress()
+    ? address.toIPv4Address().toString()
+    : address.toRFC5952String();
+}
+
+/** `address` must be canonical. */
+export function addressFamily(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** True for the two that stand for every address of the machine. */
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** `address` must be canonical. */
+export function isLoopback(address: string): boolean {
+  return ipaddr.parse(address).range() === 'loopback';
+}
+
+/** `192.0.2.1:80`, `[2001:db8::1]:80`, `host:80`. */
+export function formatEndpoint(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Cuts `host`, `host:port`, `[IPv6]`, `[IPv6]:port` or a bare IPv6 address apart; checks nothing. */
+export function splitEndpoint(text: string): { host: string; port: string | undefined } {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed !== null) return { host: bracketed[1] ?? '', port: bracketed[2] };
+  const colon = text.indexOf(':');
+  if (colon === -1 || colon !== text.lastIndexOf(':')) return { host: text, port: undefined };
+  return { host: text.slice(0, colon), port: text.slice(colon + 1) };
+}

@@ -1,0 +1,143 @@
+// One side of a proxied connection: a socket whose bytes go to one receiver at a time. Who takes
+// over finds what nobody received yet. The listeners are set once for the connection's life and
+// shared by all of them, so a request adds none.
+
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+export interface Receiver {
+  onBytes(bytes: Buffer): void;
+  /** The peer sends no more (FIN, close_notify); it may still read. */
+  onEnd(): void;
+  /** The connection is gone, with the error that ended it if there was one. Called once. */
+  onClose(error: Error | undefined): void;
+  /** The socket can take more bytes after a `write` that returned false. */
+  onDrain(): void;
+}
+
+/** Bytes kept for the next receiver before the peer is made to wait. */
+const heldBytesMax = 65_536;
+
+const kConnection = Symbol('connection');
+type OwnedSocket = Socket & { [kConnection]: Connection };
+
+export class Connection {
+  readonly socket: Socket;
+  /** `performance.now()` of the last byte in either direction that we know of. */
+  lastActivityMs: number = performance.now();
+  #receiver: Receiver | undefined;
+  #held: Buffer | undefined;
+  #state: 'open' | 'ended' | 'closed' = 'open';
+  #error: Error | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    (socket as OwnedSocket)[kConnection] = this;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.on('drain', onDrain);
+  }
+
+  /** Whether the peer may still send. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Gives all bytes from now on to `receiver`, first those that nobody took yet. */
+  receive(receiver: Receiver): void {
+    this.#receiver = receiver;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      receiver.onBytes(held);
+    }
+    if (this.#receiver !== receiver) return;
+    this.socket.resume();
+    if (this.#state === 'closed') receiver.onClose(this.#error);
+    else if (this.#state === 'ended') receiver.onEnd();
+  }
+
+  /** Bytes that nobody received yet; they are the caller's now. */
+  takeHeld(): Buffer | undefined {
+    const held = this.#held;
+    this.#held = undefined;
+    return held;
+  }
+
+  /** Keeps `bytes` for who receives next, and makes the peer wait when there are many. */
+  hold(bytes: Buffer): void {
+    this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
+    if (this.#held.length > heldBytesMax) this.socket.pause();
+  }
+
+  /** False when the peer takes more time: wait for `onDrain` before writing more. */
+  write(bytes: Buffer): boolean {
+    this.lastActivityMs = performance.now();
+    return this.socket.write(bytes);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Ends so that the peer cannot take what it got for complete: RST, or no close_notify. */
+  abort(): void {
+    if (this.socket instanceof TLSSocket || this.socket.destroyed) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  handleData(bytes: Buffer): void {
+    this.lastActivityMs = performance.now();
+    if (this.#receiver === undefined) this.hold(bytes);
+    else this.#receiver.onBytes(bytes);
+  }
+
+  handleEnd(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ended';
+    this.lastActivityMs = performance.now();
+    this.#receiver?.onEnd();
+  }
+
+  handleError(error: Error): void {
+    this.#error = error;
+  }
+
+  handleClose(): void {
+    this.#state = 'closed';
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.onClose(this.#error);
+  }
+
+  handleDrain(): void {
+    this.lastActivityMs = performance.now();
+    this.#receiver?.onDrain();
+  }
+}
+
+function onData(this: Socket, bytes: Buffer): void {
+  (this as OwnedSocket)[kConnection].handleData(bytes);
+}
+
+function onEnd(this: Socket): void {
+  (this as OwnedSocket)[kConnection].handleEnd();
+}
+
+function onError(this: Socket, error: Error): void {
+  (this as OwnedSocket)[kConnection].handleError(error);
+}
+
+function onClose(this: Socket): void {
+  (this as OwnedSocket)[kConnection].handleClose();
+}
+
+function onDrain(this: Socket): void {
+  (this as OwnedSocket)[kConnection].handleDrain();
+}

@@ -1,0 +1,55 @@
+// Opens a connection to a real server, in clear or by TLS, within a time.
+
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+
+export interface DialOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Source address; undefined leaves it to the system. */
+  readonly localAddress: string | undefined;
+  /** Options of `tls.connect`; undefined = in clear. */
+  readonly tls: ConnectionOptions | undefined;
+  readonly timeoutMs: number;
+}
+
+export interface Dialling {
+  /** Resolves when connected (with TLS: when the handshake is done), else throws the reason. */
+  readonly socket: Promise<Socket>;
+  /** Gives up at once. */
+  abort(): void;
+}
+
+export function dial(options: DialOptions): Dialling {
+  const { address, port, localAddress, tls, timeoutMs } = options;
+  const target = {
+    host: address,
+    port,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    // Firewalls between us and the server forget silent connections after minutes.
+    keepAliveInitialDelay: 60_000,
+    ...(localAddress !== undefined && { localAddress })
+  };
+  const socket = tls === undefined ? connect(target) : connectTls({ ...tls, ...target });
+  const promise = new Promise<Socket>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`no connection within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const fail = (error?: Error): void => {
+      clearTimeout(timer);
+      reject(error ?? new Error('connection closed'));
+    };
+    const closed = (): void => fail();
+    socket.once('error', fail);
+    socket.once('close', closed);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      socket.off('close', closed);
+      resolve(socket);
+    });
+  });
+  return { socket: promise, abort: () => socket.destroy() };
+}
