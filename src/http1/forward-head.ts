@@ -1,0 +1,49 @@
+// The head that goes on: the bytes that came, less the hop-by-hop fields, plus what we must say.
+
+import type { AnswerHead, RequestHead } from './head.ts';
+
+/**
+ * The bytes to send for `head`, followed by `body[bodyStart..bodyEnd)` so that head and body go
+ * in one write (two cost 1.7 times the CPU). `extra` is complete field lines, each with its CRLF.
+ * Where nothing changes and the body already stands behind the head, nothing is copied.
+ */
+export function forwardHead(
+  head: RequestHead | AnswerHead,
+  extra: string,
+  body: Buffer | undefined,
+  bodyStart = 0,
+  bodyEnd = 0
+): Buffer {
+  const { bytes, start, end, hopByHop } = head;
+  if (hopByHop.length === 0 && extra === '') {
+    if (bodyEnd === bodyStart) return bytes.subarray(start, end);
+    if (body !== undefined && standsBehind(head, body, bodyStart)) {
+      return bytes.subarray(start, end + bodyEnd - bodyStart);
+    }
+  }
+  const size = end - start - droppedBytes(head) + extra.length + bodyEnd - bodyStart;
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
+  let from = start;
+  for (const n of hopByHop) {
+    at += bytes.copy(out, at, from, head.lineStart(n));
+    from = head.lineStart(n + 1);
+  }
+  at += bytes.copy(out, at, from, end - 2);
+  at += out.write(extra, at, 'latin1');
+  at += out.write('\r\n', at, 'latin1');
+  if (body !== undefined) body.copy(out, at, bodyStart, bodyEnd);
+  return out;
+}
+
+/** Whether `body[bodyStart]` is, in memory, the byte behind the head. */
+function standsBehind(head: RequestHead | AnswerHead, body: Buffer, bodyStart: number): boolean {
+  const { bytes, end } = head;
+  return body.buffer === bytes.buffer && body.byteOffset + bodyStart === bytes.byteOffset + end;
+}
+
+function droppedBytes(head: RequestHead | AnswerHead): number {
+  let dropped = 0;
+  for (const n of head.hopByHop) dropped += head.lineStart(n + 1) - head.lineStart(n);
+  return dropped;
+}
