@@ -1,0 +1,34 @@
+// A health check asks one real server once. It returns when the server passed and throws the
+// reason, written for a human, when it did not. The caller owns the deadline and the repetition.
+
+export interface CheckTarget {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface CheckOptions {
+  readonly url: string;
+  readonly method: 'HEAD' | 'GET';
+  readonly http11: boolean;
+  readonly host: string | undefined;
+}
+
+export type HealthCheck = (
+  target: CheckTarget,
+  options: CheckOptions,
+  signal: AbortSignal
+) => Promise<void>;
+
+/**
+ * Why a check failed. `answered` tells whether the server gave an answer at all: an answer decides
+ * at once, silence is tried again (kemp-traffic 5.2).
+ */
+export class CheckFailure extends Error {
+  readonly answered: boolean;
+
+  constructor(message: string, answered: boolean) {
+    super(message);
+    this.name = 'CheckFailure';
+    this.answered = answered;
+  }
+}

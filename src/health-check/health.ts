@@ -1,0 +1,41 @@
+// Rise and fall: what a check's result makes of a server's health. Pure.
+//
+// One success brings a server up. An answer that is not good takes it down at once: the server
+// spoke. Silence, a refusal or a reset is tried again `retries` times first. A server that was
+// never up gets no such benefit of the doubt, so that starting does not wait for the retries.
+
+/** What the primary knows of one real server's health. */
+export type Health =
+  | { readonly state: 'unknown' | 'up' | 'unchecked' }
+  | { readonly state: 'down'; readonly reason: string };
+
+export interface CheckState {
+  readonly health: Health;
+  /** Unanswered tries in a row. */
+  readonly unanswered: number;
+}
+
+export type CheckResult =
+  | { readonly passed: true }
+  | { readonly passed: false; readonly answered: boolean; readonly reason: string };
+
+export function initialState(checked: boolean): CheckState {
+  return { health: { state: checked ? 'unknown' : 'unchecked' }, unanswered: 0 };
+}
+
+export function observe(state: CheckState, result: CheckResult, retries: number): CheckState {
+  if (result.passed) {
+    const unchecked = state.health.state === 'unchecked';
+    return { health: { state: unchecked ? 'unchecked' : 'up' }, unanswered: 0 };
+  }
+  const down: Health = { state: 'down', reason: result.reason };
+  if (result.answered) return { health: down, unanswered: 0 };
+  const unanswered = Math.min(state.unanswered + 1, retries + 1);
+  const holds = state.health.state === 'up' && unanswered <= retries;
+  return { health: holds ? state.health : down, unanswered };
+}
+
+/** True while a server that did not answer is to be tried again without waiting its interval. */
+export function wantsRetry(state: CheckState, retries: number): boolean {
+  return state.unanswered > 0 && state.unanswered <= retries;
+}
