@@ -1,0 +1,190 @@
+// From an expanded entry to a virtual service of the model: defaults filled in, references
+// resolved, and what one setting says about another judged.
+
+import { buildCheck, type Timing } from './build-check.ts';
+import { buildServers, type Resolve } from './build-servers.ts';
+import { buildReencrypt, buildTls } from './build-tls.ts';
+import type { ServiceEntry, SubVSEntry } from './expand.ts';
+import type { RealServer, Service, SubVirtualService, VirtualService } from './model.ts';
+import { unescapeSlashes } from './percent.ts';
+import type { Report } from './problem.ts';
+import { chooseRules, type RuleBook } from './rules.ts';
+import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
+
+/** What a virtual service needs to know of the rest of the file. */
+export interface Surroundings {
+  readonly folder: string;
+  readonly timing: Timing;
+  readonly subnetOriginating: boolean;
+  readonly certificateNames: ReadonlySet<string>;
+  readonly rules: RuleBook;
+  readonly templateRules: RuleBook;
+  readonly resolve: Resolve;
+  readonly report: Report;
+  readonly warn: (text: string) => void;
+}
+
+const idleTimeDefault = 660;
+const redirectCodes: readonly number[] = [301, 302, 303, 307, 308];
+
+export async function buildVirtualService(
+  entry: ServiceEntry,
+  around: Surroundings
+): Promise<VirtualService> {
+  const { settings, name } = entry;
+  const { report } = around;
+  if (settings.port === undefined) report(entry.place, entry.path, 'there is no port; add port');
+  const port = settings.port?.value ?? 0;
+  const serverPort = entry.template?.serverPort ?? port;
+  const servers = await buildServers(
+    entry.subVSs.length === 0 ? (settings.realServers?.value ?? []) : [],
+    name,
+    serverPort,
+    around.resolve,
+    report
+  );
+  const subVSs: SubVirtualService[] = [];
+  for (const sub of entry.subVSs) subVSs.push(await buildSubVS(entry, sub, serverPort, around));
+  judgeAnswers(entry, report);
+  judgeSubVSs(entry, subVSs, around);
+  return {
+    ...buildService(settings, name, servers, serverPort, around),
+    vsType: 'http',
+    address: settings.address?.value ?? '0.0.0.0',
+    port,
+    tls: buildTls(settings, around.certificateNames, report),
+    reencrypt: await buildReencrypt(settings, around.folder, report),
+    subnetOriginating: originates(entry, around),
+    subVSs
+  };
+}
+
+async function buildSubVS(
+  entry: ServiceEntry,
+  sub: SubVSEntry,
+  serverPort: number,
+  around: Surroundings
+): Promise<SubVirtualService> {
+  const { report } = around;
+  const servers = await buildServers(
+    sub.settings.realServers?.value ?? [],
+    `${entry.name}/${sub.name}`,
+    serverPort,
+    around.resolve,
+    report
+  );
+  const chosen = chooseRules(sub.settings, around.rules, around.templateRules, report);
+  const { rules } = sub.settings;
+  if (rules === undefined || rules.value?.length === 0) {
+    const at = rules ?? sub;
+    report(at.place, at.path, 'the SubVS has no rules; add rules, or rules: [default]');
+  }
+  return { ...buildService(sub.settings, sub.name, servers, serverPort, around), ...chosen };
+}
+
+function buildService(
+  settings: ServiceSettings | SubVSSettings,
+  name: string,
+  realServers: readonly RealServer[],
+  serverPort: number,
+  around: Surroundings
+): Service {
+  return {
+    name,
+    enable: settings.enable?.value ?? true,
+    schedule: settings.schedule?.value ?? 'rr',
+    idleTimeMs: (settings.idleTime?.value || idleTimeDefault) * 1000,
+    check: buildCheck(settings, realServers, serverPort, around.timing, around.report),
+    notAvailable: notAvailable(settings, around.report),
+    realServers
+  };
+}
+
+function notAvailable(
+  settings: ServiceSettings | SubVSSettings,
+  report: Report
+): Service['notAvailable'] {
+  const { errorCode, errorUrl } = settings;
+  const code = errorCode?.value ?? 0;
+  if (errorCode === undefined || code === 0) {
+    if (errorUrl !== undefined && (errorCode === undefined || errorCode.value === 0)) {
+      const message = 'nothing is answered with it; add errorCode, for example 302 or 503';
+      report(errorUrl.place, errorUrl.path, message);
+    }
+    return undefined;
+  }
+  if (code < 200 || (code >= 300 && code < 400 && !redirectCodes.includes(code))) {
+    const usable = `${redirectCodes.join(', ')}, or a code from 200 to 299 or 400 to 505`;
+    const message = `${code} cannot be answered; use ${usable}`;
+    report(errorCode.place, errorCode.path, message);
+  }
+  if (!redirectCodes.includes(code)) return { code, urlOrText: errorUrl?.value ?? '' };
+  if (errorUrl === undefined) {
+    const message = `${code} needs a target; add errorUrl, for example https://%h%s`;
+    report(errorCode.place, errorCode.path, message);
+  }
+  const target = unescapeSlashes(errorUrl?.value ?? '');
+  // It becomes the Location field: nothing may stand in it that could end the field or the head.
+  if (errorUrl !== undefined && !/^[!-~]*$/.test(target)) {
+    const message = 'a target is printable ASCII without blanks; percent-encode the rest';
+    report(errorUrl.place, errorUrl.path, message);
+  }
+  return { code, urlOrText: target };
+}
+
+/** A service must have servers, be told explicitly that it has none yet, or answer by itself. */
+function judgeAnswers(entry: ServiceEntry, report: Report): void {
+  const { settings, subVSs, place, path } = entry;
+  if (settings.errorCode !== undefined && settings.errorCode.value !== 0) return;
+  const cure = 'add realServers, or an errorCode';
+  const silent = subVSs.filter(
+    (sub) => sub.settings.realServers === undefined && sub.settings.errorCode === undefined
+  );
+  if (subVSs.length === 0 ? settings.realServers === undefined : silent.length === subVSs.length) {
+    report(place, path, `the service has nothing that could answer; ${cure}`);
+    return;
+  }
+  for (const sub of silent) {
+    report(sub.place, sub.path, `the SubVS has nothing that could answer; ${cure}`);
+  }
+}
+
+function judgeSubVSs(
+  entry: ServiceEntry,
+  built: readonly SubVirtualService[],
+  { report, warn }: Surroundings
+): void {
+  const seen = new Set<string>();
+  let catchAll: string | undefined;
+  for (const [index, sub] of entry.subVSs.entries()) {
+    const at = sub.settings.name ?? sub;
+    if (sub.name !== '' && seen.has(sub.name)) {
+      report(at.place, at.path, `there is a SubVS "${sub.name}" already; use another name`);
+    }
+    seen.add(sub.name);
+    if (built[index]?.isDefault !== true) continue;
+    if (catchAll !== undefined) {
+      const where = sub.settings.rules ?? sub;
+      const message = `"${catchAll}" has the rule default already; give it to one SubVS`;
+      report(where.place, where.path, message);
+    }
+    catchAll = sub.name;
+  }
+  const { realServers } = entry.settings;
+  const reached = entry.subVSs.some((sub) => sub.settings.realServers === realServers);
+  if (entry.subVSs.length > 0 && (realServers?.value?.length ?? 0) > 0 && !reached) {
+    warn(`${entry.name}: its own real servers are used by no SubVS, each has some of its own`);
+  }
+}
+
+/** Guide 2.2: switched on globally it is on everywhere; else each service has its own choice. */
+function originates(entry: ServiceEntry, { subnetOriginating, warn }: Surroundings): boolean {
+  const own = entry.settings.subnetOriginating?.value;
+  if (subnetOriginating && own === false) {
+    warn(
+      `${entry.name}: subnetOriginating: false has no effect while it is true under global; ` +
+        'set it to false there as well'
+    );
+  }
+  return subnetOriginating || (own ?? false);
+}

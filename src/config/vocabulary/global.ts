@@ -1,0 +1,78 @@
+// `global:` and `admin:`. The LoadMaster's own parameter names are aliases.
+
+import { boolean, choice, integer, later, never, only, refused } from '../kind.ts';
+import { parameter } from '../section.ts';
+import { address, port } from './names.ts';
+
+export const globalVocabulary = {
+  workers: parameter(integer(0, 256), 0, 'data-plane processes; 0 = one per CPU'),
+  subnetOriginating: parameter(boolean, true, 'guide 2.2; true switches it on in every service', [
+    'subnetOrigin'
+  ]),
+  expect100: parameter(
+    choice(['rfc-7231', 'rfc-2616', 'require'], {
+      0: 'rfc-2616',
+      1: 'require',
+      2: 'rfc-7231',
+      'rfc-7231 complaint': 'rfc-7231',
+      'rfc-7231 compliant': 'rfc-7231',
+      'rfc-2616 compliant': 'rfc-2616'
+    }),
+    'rfc-7231',
+    'guide 2.3; 0 = rfc-2616, 1 = require, 2 = rfc-7231',
+    ['100-ContinueHandling']
+  ),
+  additionalL7Header: parameter(
+    choice(['none', 'x-forwarded-for', 'x-clientside'], {
+      0: 'x-clientside',
+      1: 'x-forwarded-for',
+      2: 'none'
+    }),
+    'none',
+    'guide 2.4; 0 = x-clientside, 1 = x-forwarded-for, 2 = none',
+    ['addForwardHeader']
+  ),
+  checkInterval: parameter(
+    integer(1, 901, 'seconds'),
+    9,
+    'between two checks of a server; at least checkTimeout x checkRetries + 1',
+    ['retryInterval']
+  ),
+  checkTimeout: parameter(integer(1, 60, 'seconds'), 4, 'how long one try of a check may take'),
+  checkRetries: parameter(integer(0, 15), 2, 'further tries before a silent server is down', [
+    'retryCount'
+  ]),
+  dropOnFail: parameter(boolean, false, 'cut the connections of a server that went down'),
+  drainTime: parameter(
+    integer(0, 86_400, 'seconds'),
+    300,
+    "how long a disabled server's or a stopping process's connections may go on",
+    ['finalPersist']
+  ),
+  logLevel: parameter(
+    choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'the least weight of a log line that is written'
+  ),
+  accessLog: parameter(boolean, true, 'one log line for every request'),
+
+  user: parameter(refused(later('dropping privileges comes')), '-', ''),
+  slowStart: parameter(only(integer(0, 600), [0], later('slow start comes')), 0, ''),
+  alwaysPersist: parameter(only(integer(0, 2), [0], later('persistence comes')), 0, ''),
+  dropAtDrainEnd: parameter(
+    only(boolean, [true], never('connections always end with the drain time')),
+    true,
+    ''
+  ),
+  transparent: parameter(only(boolean, [false], never(transparency())), false, ''),
+  nonLocalRS: parameter(only(boolean, [true], never('every server may be remote')), true, '')
+};
+
+export const adminVocabulary = {
+  address: parameter(address, '127.0.0.1', 'the management listener speaks plain HTTP'),
+  port: parameter(port, 8444, 'serves /live, /ready, /metrics and /status')
+};
+
+export function transparency(): string {
+  return "Node cannot send from a client's address";
+}

@@ -1,0 +1,329 @@
+// The templates against the deployment guide, chapter 5.1, and what an entry does to a template.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { formatProblem } from '../../src/config/problem.ts';
+import { listTemplates, readTemplates, renderTemplate } from '../../src/config/template.ts';
+import { load, problemsOf, serviceOf } from './support.ts';
+
+const offloaded = 'Exchange 2016 HTTPS Offloaded';
+const reencrypted = 'Exchange 2016 HTTPS Reencrypted';
+
+// The guide's table as printed, rows with "All" (or "0 for Offload, 1 for Reencrypt"), in its own
+// spellings. `mended` marks what is not taken over as printed, and why.
+const redirectRows = `
+  port 80 | prot tcp | nickname Exchange%20Redirect | ForceL7 1 | Errorcode 302
+  ErrorUrl https:%5C%2F%5C%2F%25h%25s | CheckType none`;
+const ruleRows: [name: string, matchtype: string, patternKey: string, pattern: string][] = [
+  ['ActiveSync', 'Regex', 'pattern', '%2F%5E%5C%2Fmicrosoft-server-activesync.%2A%2F'],
+  ['Autodiscover', 'Regex', 'pattern', '%2F%5E%5C%2Fautodiscover.%2A%2F'],
+  ['ECP', 'Regex', 'Pattern', '%2F%5E%5C%2Fecp.%2A%2F'],
+  ['EWS', 'Regex', 'Pattern', '%2F%5E%5C%2Fews.%2A%2F'],
+  ['MAPI', 'Regex', 'Pattern', '%2F%5E%5C%2Fmapi.%2A%2F'],
+  ['OAB', 'Regex', 'Pattern', '%2F%5E%5C%2Foab.%2A%2F'],
+  ['OWA', 'Regex', 'Patterns', '%2F%5E%5C%2Fowa.%2A%2F'],
+  ['powershell', 'Regex', 'Pattern', '%2F%5E%5C%2Fpowershell.%2A%2F'],
+  ['RPC', 'Regex', 'Pattern', '%2F%5E%5C%2Frpc.%2A%2F']
+];
+// mended: the nickname, "Exchange%20HTTPS%20 Offloaded", is to be a unique name ("Create Unique
+// Name"); it is the template's own.
+const mainRows = `
+  port 443 | prot tcp | VStype http | ForceL7 1 | Transparent 0 | SubnetOriginating 1
+  SSLAcceleration 1 | TLSType 1 | CipherSet BestPractices | Persist None | Schedule lc
+  IdleTime 1800`;
+// mended: port 443 and prot tcp of a SubVS have no effect; a SubVS has neither.
+const subVSRows = `
+  port 443 | prot tcp | SubnetOriginating 1 | Persist None | Schedule lc | IdleTime 1800
+  CheckPort 443 | CheckType https | Checkversion 0 | CheckUseGet 1`;
+const subVSs: [nickname: string, rule: string, checkUrl: string][] = [
+  ['ActiveSync', 'ActiveSync', '%2Fmicrosoft-server-activesync%2Fhealthcheck.htm'],
+  ['Autodiscover', 'Autodiscover', '%2Fautodiscover%2Fhealthcheck.htm'],
+  ['ECP', 'ECP', '%2Fecp%2Fhealthcheck.htm'],
+  ['EWS', 'EWS', '%2Fews%2Fhealthcheck.htm'],
+  ['MAPI', 'MAPI', '%2Fmapi%2Fhealthcheck.htm'],
+  ['OAB', 'OAB', '%2Foab%2Fhealthcheck.htm'],
+  ['OWA', 'OWA', '%2Fowa%2Fhealthcheck.htm'],
+  ['PowerShell', 'powershell', '%2Fpowershell%2Fhealthcheck.htm'],
+  ['RPC', 'RPC', '%2Frpc%2Fhealthcheck.htm']
+];
+
+/** `key value | key value` as lines of a YAML map. */
+function lines(rows: string, indent: string): string {
+  return rows
+    .split(/[|\n]/)
+    .map((row) => row.trim())
+    .filter((row) => row !== '')
+    .map((row) => `${indent}${row.replace(' ', ': ')}\n`)
+    .join('');
+}
+
+/** The guide's table as a configuration file without a template. */
+function guideFile(reencrypt: 0 | 1, server: string): string {
+  const rules = ruleRows.map(
+    ([name, matchtype, key, pattern]) =>
+      `  - Name: ${name}\n    matchtype: ${matchtype}\n    ${key}: ${pattern}\n    Nocase: 1\n`
+  );
+  const subs = subVSs.map(
+    ([nickname, rule, url]) =>
+      `      - Nickname: ${nickname}\n        rules: [${rule}]\n        CheckUrl: ${url}\n` +
+      lines(subVSRows, '        ')
+  );
+  return (
+    `rules:\n${rules.join('')}virtualServices:\n` +
+    lines(redirectRows, '    ').replace('   ', '  -') +
+    `  - nickname: main\n${lines(mainRows, '    ')}    SSLReencrypt: ${reencrypt}\n` +
+    `    realServers: ['${server}']\n    subVSs:\n${subs.join('')}`
+  );
+}
+
+t.test("both templates have the guide's values, every one", async (t) => {
+  for (const [template, reencrypt, server] of [
+    [offloaded, 0, '10.0.0.11:80'],
+    [reencrypted, 1, '10.0.0.11:443']
+  ] as const) {
+    const guide = await load(t.testdir({}), guideFile(reencrypt, server));
+    const ours = await load(
+      t.testdir({}),
+      `virtualServices:\n  - template: ${template}\n    name: main\n    realServers: [10.0.0.11]\n`
+    );
+    const [redirect, main] = guide.configuration.virtualServices;
+    t.same(serviceOf(ours, 'main'), main, template);
+    t.equal(redirect?.name, 'Exchange Redirect');
+    t.same(
+      serviceOf(ours, 'main - HTTP Redirect'),
+      // The guide gives the redirector no vsType of its own; that of port 80 is http.
+      { ...redirect, name: 'main - HTTP Redirect' },
+      `${template}: redirector`
+    );
+  }
+});
+
+t.test('and they come out of it as these', async (t) => {
+  const outcome = await load(
+    t.testdir({}),
+    `virtualServices:\n  - { template: ${reencrypted}, realServers: [10.0.0.11] }\n`
+  );
+  t.same(
+    outcome.configuration.virtualServices.map((each) => each.name),
+    [`${reencrypted} - HTTP Redirect`, reencrypted]
+  );
+  const redirector = serviceOf(outcome, `${reencrypted} - HTTP Redirect`);
+  t.match(redirector, {
+    address: '0.0.0.0',
+    port: 80,
+    notAvailable: { code: 302, urlOrText: 'https://%h%s' },
+    check: { type: 'none' },
+    realServers: [],
+    tls: undefined
+  });
+  const main = serviceOf(outcome, reencrypted);
+  t.match(main, {
+    port: 443,
+    vsType: 'http',
+    schedule: 'lc',
+    idleTimeMs: 1_800_000,
+    subnetOriginating: true,
+    tls: { tlsType: 1, certificates: ['self-signed'] },
+    reencrypt: { serverName: undefined, verify: false, caPem: undefined },
+    realServers: []
+  });
+  t.same(
+    main.subVSs.map((sub) => [sub.name, sub.rules[0]?.pattern, sub.check.url]),
+    [
+      ['ActiveSync', '/^\\/microsoft-server-activesync.*/', '/microsoft-server-activesync'],
+      ['Autodiscover', '/^\\/autodiscover.*/', '/autodiscover'],
+      ['ECP', '/^\\/ecp.*/', '/ecp'],
+      ['EWS', '/^\\/ews.*/', '/ews'],
+      ['MAPI', '/^\\/mapi.*/', '/mapi'],
+      ['OAB', '/^\\/oab.*/', '/oab'],
+      ['OWA', '/^\\/owa.*/', '/owa'],
+      ['PowerShell', '/^\\/powershell.*/', '/powershell'],
+      ['RPC', '/^\\/rpc.*/', '/rpc']
+    ].map(([name, pattern, folder]) => [name, pattern, `${folder}/healthcheck.htm`])
+  );
+  for (const sub of main.subVSs) {
+    t.match(sub, {
+      schedule: 'lc',
+      idleTimeMs: 1_800_000,
+      isDefault: false,
+      rules: [{ noCase: true, matchType: 'regex', header: '', negate: false }],
+      check: { type: 'https', port: 443, method: 'GET', http11: false, host: undefined },
+      realServers: [
+        { id: `${reencrypted}/${sub.name}/10.0.0.11:443`, port: 443, weight: 1000, limit: 0 }
+      ]
+    });
+  }
+  const off = await load(
+    t.testdir({}),
+    `virtualServices:\n  - { template: ${offloaded}, realServers: [10.0.0.11, '10.0.0.12:81'] }\n`
+  );
+  t.equal(serviceOf(off, offloaded).reencrypt, undefined);
+  t.same(
+    serviceOf(off, offloaded).subVSs.map((sub) => sub.realServers.map(({ port }) => port)),
+    Array.from({ length: 9 }, () => [80, 81])
+  );
+  t.match(off.warnings.join('\n'), /Offloaded: .*Extended Protection/);
+  t.match(off.warnings.join('\n'), /self-signed certificate is in use/);
+});
+
+t.test('a template shown is a configuration that could stand in a file', async (t) => {
+  t.same(listTemplates(), [offloaded, reencrypted]);
+  t.equal(renderTemplate('Exchange 2019'), undefined);
+  for (const name of listTemplates()) {
+    const text = renderTemplate(` ${name.toUpperCase()}`) ?? '';
+    t.notMatch(text, /^template:/m);
+    t.match(text, /^# Exchange 2016 over HTTPS/, 'with its comments');
+    t.match(text, /# the screenshots of 4\.1\.1 show 3/);
+    t.match(text, /realServers: \[\]/);
+    const { configuration } = await load(t.testdir({}), text);
+    t.equal(configuration.virtualServices.length, 2, name);
+    const filled = text.replace('realServers: []', "realServers: ['10.0.0.11:80']");
+    const { configuration: full } = await load(t.testdir({}), filled);
+    t.equal(full.virtualServices[1]?.subVSs[8]?.realServers[0]?.address, '10.0.0.11');
+  }
+});
+
+t.test('an entry overrides its template', async (t) => {
+  const outcome = await load(
+    t.testdir({}),
+    `
+rules:
+  - { name: OWA, pattern: '/^\\/(owa|webmail)/' }
+  - { name: root, pattern: '/^\\/$/' }
+virtualServices:
+  - Template: exchange 2016 https OFFLOADED
+    name: Mail
+    address: 192.0.2.10
+    port: 8443
+    redirectPort: 8080
+    IdleTime: 900
+    schedule: rr
+    tlsType: 7
+    errorCode: 503
+    realServers:
+      - { address: 10.0.0.12, weight: 5, limit: 7, enable: 0, name: EX02 }
+    subVSs:
+      - { name: ActiveSync, idleTime: 3900, checkUseGet: 0 }
+      - { name: Root, rules: [root], checkUrl: /x, realServers: ['10.0.0.13:8080'] }
+      - { name: RPC, rules: [RPC, root, default], realServers: [] }
+`
+  );
+  const main = serviceOf(outcome, 'Mail');
+  t.match(main, { address: '192.0.2.10', port: 8443, idleTimeMs: 900_000, schedule: 'rr' });
+  t.match(main, { tls: { tlsType: 7 }, notAvailable: { code: 503, urlOrText: '' } });
+  t.match(serviceOf(outcome, 'Mail - HTTP Redirect'), {
+    address: '192.0.2.10',
+    port: 8080,
+    idleTimeMs: 660_000,
+    notAvailable: { code: 302 }
+  });
+  t.same(
+    main.subVSs.map(({ name, idleTimeMs, schedule }) => [name, idleTimeMs, schedule]),
+    [
+      'ActiveSync',
+      'Autodiscover',
+      'ECP',
+      'EWS',
+      'MAPI',
+      'OAB',
+      'OWA',
+      'PowerShell',
+      'RPC',
+      'Root'
+    ].map((name) => [name, name === 'ActiveSync' ? 3_900_000 : 900_000, 'rr'])
+  );
+  const [activeSync] = main.subVSs;
+  t.match(activeSync?.check, {
+    method: 'HEAD',
+    url: '/microsoft-server-activesync/healthcheck.htm'
+  });
+  t.same(activeSync?.realServers, [
+    {
+      id: 'Mail/ActiveSync/10.0.0.12:80',
+      name: 'EX02',
+      address: '10.0.0.12',
+      port: 80,
+      weight: 5,
+      limit: 7,
+      enable: false
+    }
+  ]);
+  t.equal(main.subVSs[6]?.rules[0]?.pattern, '/^\\/(owa|webmail)/', "the file's rule goes first");
+  t.match(main.subVSs[9], { isDefault: false, check: { type: 'https', port: 443, url: '/x' } });
+  t.match(main.subVSs[9]?.realServers, [{ id: 'Mail/Root/10.0.0.13:8080' }]);
+  t.match(main.subVSs[8], { isDefault: true, realServers: [] });
+  t.same(
+    main.subVSs[8]?.rules.map(({ name }) => name),
+    ['RPC', 'root']
+  );
+});
+
+t.test('redirectPort: false leaves the redirector out', async (t) => {
+  const text = `virtualServices: [{ template: ${offloaded}, redirectPort: no, realServers: [] }]\n`;
+  const { configuration } = await load(t.testdir({}), text);
+  t.same(
+    configuration.virtualServices.map(({ name }) => name),
+    [offloaded]
+  );
+});
+
+t.test('two entries of one template on two addresses', async (t) => {
+  const entry = (name: string, address: string): string =>
+    `  - { template: ${reencrypted}, name: ${name}, address: ${address}, realServers: [10.0.0.11] }\n`;
+  const text = `virtualServices:\n${entry('a', '192.0.2.1')}${entry('b', "'2001:db8::1'")}`;
+  const { configuration } = await load(t.testdir({}), text);
+  t.same(
+    configuration.virtualServices.map(({ name, address }) => [name, address]),
+    [
+      ['a - HTTP Redirect', '192.0.2.1'],
+      ['a', '192.0.2.1'],
+      ['b - HTTP Redirect', '2001:db8::1'],
+      ['b', '2001:db8::1']
+    ]
+  );
+});
+
+t.test("templates of one's own, and broken ones", async (t) => {
+  const own = `template:\n  name: Wiki\n  serverPort: 8080\n`;
+  const folder = t.testdir({
+    'good.yaml': `${own}virtualServices:\n  - name: Wiki\n    port: 80\n    realServers: []\n`,
+    'other.txt': 'not read',
+    'nameless.yaml': 'virtualServices: []\n',
+    'no-main.yaml': `${own}virtualServices:\n  - { name: Wikis, port: 80 }\n`,
+    'stranger.yaml': `${own}virtualServices:\n  - { name: Wiki, port: 80 }\n  - { name: X, port: 81 }\n`,
+    'misspelt.yaml': `${own}virtualServices:\n  - { name: Wiki, prot: udp, prt: 80 }\n`
+  });
+  writeFileSync(join(folder, 'latin1.yaml'), Buffer.from([0xe4]));
+  const { templates, problems } = readTemplates(`${folder}/`);
+  t.same(
+    templates.map(({ name, serverPort }) => [name, serverPort]),
+    [['Wiki', 8080]]
+  );
+  t.match(
+    problems.map((problem) => formatProblem(problem).replace(`${folder}/`, '')),
+    [
+      /^latin1\.yaml:1:1 file: .* is not UTF-8; save it as UTF-8$/,
+      'misspelt.yaml:5:25 virtualServices[0].prot: "udp" cannot be had',
+      'misspelt.yaml:5:30 virtualServices[0].prt: "prt" is not known here; the nearest known key is',
+      'nameless.yaml:1:1 file: the template has no name; add template with a name',
+      'no-main.yaml:2:9 file: no virtual service is called "Wiki"; give one this name',
+      'stranger.yaml:6:5 file: "X" does not belong to the template; begin with "Wiki - "'
+    ]
+  );
+  t.equal(problems.length, 6);
+});
+
+t.test('settings of the template and of the entry keep their own places', async (t) => {
+  const text = `virtualServices:
+  - template: ${reencrypted}
+    sslReencrypt: false
+    reverseSNIHostname: mail.example.com
+    chkTimeout: 20
+    realServers: [10.0.0.11]
+`;
+  t.same(await problemsOf(t.testdir({}), text), [
+    '4:25 virtualServices[0].reverseSNIHostname: the servers are not spoken to over TLS; add sslReencrypt: true',
+    '5:17 virtualServices[0].chkTimeout: 2 retries of 20 s do not fit into an interval of 9 s; use an interval of at least 41 s'
+  ]);
+});
