@@ -1,0 +1,54 @@
+// The field lines that we write ourselves: what belongs to each connection, and the additional
+// L7 header (guide 2.4). All else goes on as it came.
+
+import type { AnswerHead, Framing } from '../http1/head.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Field lines to add to a request. */
+export function requestFields(exchange: Exchange): string {
+  const { request, session, virtualService } = exchange;
+  let fields = '';
+  if (request.asksForUpgrade) {
+    fields = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  } else if (request.minorVersion === 0) {
+    // Whatever the client wants of us, we keep our connection to the server (RFC 9112 C.2.2).
+    fields = 'Connection: Keep-Alive\r\n';
+  }
+  switch (virtualService.global.additionalL7Header) {
+    case 'none':
+      return fields;
+    case 'x-forwarded-for':
+      return `${fields}X-Forwarded-For: ${session.clientAddress}\r\n`;
+    case 'x-clientside':
+      return `${fields}X-ClientSide: ${session.clientSide}\r\n`;
+  }
+}
+
+/** Whether the client's connection can go on after this answer. */
+export function clientStays(exchange: Exchange, head: AnswerHead, framing: Framing): boolean {
+  const { request, session } = exchange;
+  if (!request.persistent || session.isEnding || !session.client.isOpen) return false;
+  if (framing === 'close' || (framing === 'chunked' && request.minorVersion === 0)) return false;
+  // The user that this connection stands for is known to the server's connection only.
+  return head.persistent || !session.authenticatesConnection;
+}
+
+/** Field lines to add to the final answer. */
+export function answerFields(exchange: Exchange, head: AnswerHead): string {
+  if (!exchange.keepAlive) return 'Connection: close\r\n';
+  const old = exchange.request.minorVersion === 0 || head.minorVersion === 0;
+  return old ? 'Connection: Keep-Alive\r\n' : '';
+}
+
+/** Field lines to add to an interim answer. */
+export function interimFields(head: AnswerHead): string {
+  return head.status === 101 ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : '';
+}
+
+/** An HTTP/1.0 client gets the data without the chunks, so it must not read that there are any. */
+export function dropChunked(head: AnswerHead): void {
+  for (let n = 0; n < head.fieldCount; n++) {
+    if (head.name(n).toLowerCase() === 'transfer-encoding') head.hopByHop.push(n);
+  }
+  head.hopByHop.sort((a, b) => a - b);
+}

@@ -1,0 +1,129 @@
+// One request and its answer, from the head that was read to the line in the log.
+
+import { ProxyError } from '../error.ts';
+import type { AnswerHead, RequestHead } from '../http1/head.ts';
+import { chooseRealServer, chooseService } from '../service/select.ts';
+import type { RealServer } from '../service/real-server.ts';
+import type { Service, VirtualService } from '../service/virtual-service.ts';
+import { logAccess } from './access-log.ts';
+import { answerError } from './answer.ts';
+import type { HttpSession } from './http-session.ts';
+import { Relay } from './relay.ts';
+import type { ServerConnection } from './server-connections.ts';
+
+export class Exchange {
+  readonly session: HttpSession;
+  readonly request: RequestHead;
+  readonly virtualService: VirtualService;
+  readonly startMs: number = performance.now();
+  /** Who answers, once content switching has chosen. */
+  service: Service | undefined;
+  realServer: RealServer | undefined;
+  relay: Relay | undefined;
+  connectedMs = 0;
+  firstByteMs = 0;
+  /** Status that the client got; 0 while there is none. */
+  status = 0;
+  bytesToServer = 0;
+  bytesToClient = 0;
+  /** Whether the client's connection goes on after this exchange. */
+  keepAlive = false;
+  error: ProxyError | undefined;
+  #id: string | undefined;
+
+  constructor(session: HttpSession, virtualService: VirtualService) {
+    this.session = session;
+    this.request = session.request;
+    this.virtualService = virtualService;
+  }
+
+  /** In the log and in every answer of our own. */
+  get id(): string {
+    return (this.#id ??= this.session.traffic.requestId());
+  }
+
+  /** Longest silence in both directions. */
+  get idleTimeMs(): number {
+    return (this.service ?? this.virtualService).settings.idleTimeMs;
+  }
+
+  /** Notes the answer that goes to the client. */
+  answered(head: AnswerHead): void {
+    this.status = head.status;
+    this.firstByteMs = performance.now();
+  }
+}
+
+/** The life of a request. It always ends in `endExchange`, once, and never throws. */
+export async function serveExchange(exchange: Exchange): Promise<void> {
+  try {
+    const service = chooseService(exchange.virtualService, exchange.session.facts);
+    exchange.service = service;
+    const server = connectRealServer(exchange, service);
+    exchange.relay = new Relay(exchange, server instanceof Promise ? await server : server);
+    await exchange.relay.run(); // both ways at once: an answer may begin before the request ends
+  } catch (error) {
+    answerError(exchange, error);
+  } finally {
+    endExchange(exchange);
+  }
+}
+
+/** The open connection to the server that this request goes to, or a new one. */
+function connectRealServer(
+  exchange: Exchange,
+  service: Service
+): ServerConnection | Promise<ServerConnection> {
+  const { servers } = exchange.session;
+  const server = chooseRealServer(service, servers.current, []);
+  if (server === undefined) {
+    throw new ProxyError('no-server', 'ballast', `no usable real server in ${service.fullName}`);
+  }
+  exchange.realServer = server;
+  return servers.openTo(server) ?? dialUntilConnected(exchange, service, server);
+}
+
+/** Dials `first`, and where that fails the others in turn: nothing has been sent yet. */
+async function dialUntilConnected(
+  exchange: Exchange,
+  service: Service,
+  first: RealServer
+): Promise<ServerConnection> {
+  const { session, virtualService } = exchange;
+  const tried: RealServer[] = [];
+  for (let server: RealServer | undefined = first; ;) {
+    exchange.realServer = server;
+    try {
+      const connection = await session.servers.dial(server, virtualService);
+      exchange.connectedMs = performance.now();
+      return connection;
+    } catch (error) {
+      if (session.client.isClosed) throw clientClosed();
+      session.traffic.suspect(server, error instanceof Error ? error.message : String(error));
+      tried.push(server);
+      // Who has authenticated a connection is known to that server only.
+      server = session.authenticatesConnection
+        ? undefined
+        : chooseRealServer(service, session.servers.current, tried);
+      if (server === undefined) throw error;
+    }
+  }
+}
+
+function clientClosed(): ProxyError {
+  return new ProxyError('client-closed', 'client', 'client closed its connection');
+}
+
+function endExchange(exchange: Exchange): void {
+  const { session, realServer, error } = exchange;
+  const { traffic } = session;
+  session.exchange = undefined;
+  traffic.requests++;
+  if (error !== undefined) traffic.count(error.code);
+  if (realServer !== undefined) {
+    realServer.requests++;
+    realServer.bytesToServer += exchange.bytesToServer;
+    realServer.bytesFromServer += exchange.bytesToClient;
+  }
+  if (traffic.accessLog) logAccess(exchange);
+}

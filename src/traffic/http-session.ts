@@ -1,0 +1,304 @@
+// One client connection, from accept to close: its requests one after the other, and the server
+// connections that belong to it.
+
+import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import { ProxyError } from '../error.ts';
+import { BodyReader } from '../http1/body.ts';
+import type { RequestHead } from '../http1/head.ts';
+import { HeadGatherer } from '../http1/head-gatherer.ts';
+import { RequestParser } from '../http1/parse-head.ts';
+import { Connection, type Receiver } from '../net/connection.ts';
+import type { VirtualService } from '../service/virtual-service.ts';
+import { answerUnread } from './answer.ts';
+import { Exchange, serveExchange } from './exchange.ts';
+import { HeadFacts } from './request-facts.ts';
+import { ServerConnections } from './server-connections.ts';
+import type { Session, Traffic } from './traffic.ts';
+
+/** A head must be complete within this time of its first byte (slow loris). */
+const headTimeMs = 30_000;
+/** A connection without any request; browsers open some in advance. */
+const firstRequestTimeMs = 60_000;
+/** A client that takes nothing of the last bytes for this long is gone. */
+const slowReaderTimeMs = 30_000;
+/** How long a client that closed its sending side may wait for its answer. */
+const halfClosedTimeMs = 60_000;
+/** How long we read on after our last byte, so that a reset does not destroy our answer. */
+const lingerTimeMs = 2_000;
+
+/** Where a session's requests go: the service of a listener, replaced at a reload. */
+export interface Entrance {
+  /** Undefined once the configuration has the service no more. */
+  virtualService: VirtualService | undefined;
+}
+
+export class HttpSession implements Session {
+  readonly client: Connection;
+  readonly clientAddress: string;
+  readonly traffic: Traffic;
+  readonly entrance: Entrance;
+  readonly servers: ServerConnections;
+  readonly request: RequestHead;
+  readonly facts: HeadFacts;
+  readonly requestBody = new BodyReader('client');
+  readonly heads: HeadGatherer;
+  exchange: Exchange | undefined;
+  /** NTLM or Negotiate was seen: the server knows this connection as one user. */
+  authenticatesConnection = false;
+  state: 'waiting' | 'exchange' | 'lingering' | 'closed' = 'waiting';
+  #stateSinceMs: number = performance.now();
+  #waiting: HeadWait | undefined;
+  #mustEnd = false;
+  #served = false;
+  #unsentBytes = 0;
+
+  constructor(socket: Socket, entrance: Entrance, traffic: Traffic) {
+    this.client = new Connection(socket);
+    this.clientAddress = plainAddress(socket.remoteAddress ?? '');
+    this.traffic = traffic;
+    this.entrance = entrance;
+    this.servers = new ServerConnections(() => this.#serverLost());
+    const parser = new RequestParser();
+    this.request = parser.head;
+    this.heads = new HeadGatherer(parser);
+    this.facts = new HeadFacts(parser.head, this.clientAddress);
+  }
+
+  /** True when the connection is to close after the present exchange. */
+  get isEnding(): boolean {
+    return this.#mustEnd || this.traffic.draining || this.entrance.virtualService === undefined;
+  }
+
+  /** TLS version in use, `undefined` in clear. */
+  get tlsVersion(): string | undefined {
+    const { socket } = this.client;
+    return 'getProtocol' in socket ? ((socket as TLSSocket).getProtocol() ?? undefined) : undefined;
+  }
+
+  /** Both ends as LoadMaster writes them in X-ClientSide. */
+  get clientSide(): string {
+    const { localAddress, localPort, remotePort } = this.client.socket;
+    const here = `${plainAddress(localAddress ?? '')}:${localPort}`;
+    return `${this.clientAddress}:${remotePort} -> ${here}`;
+  }
+
+  /** Waits for the next request's head in `request`; false when the client has no more. */
+  nextRequest(): boolean | Promise<boolean> {
+    if (this.isEnding || this.client.isClosed) return false;
+    this.#enter('waiting');
+    const held = this.client.takeHeld();
+    if (held !== undefined) {
+      const rest = this.heads.take(held);
+      if (rest !== undefined) {
+        if (rest.length > 0) this.client.hold(rest);
+        return true;
+      }
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting = new HeadWait(this, resolve, reject);
+      this.client.receive(this.#waiting);
+    });
+  }
+
+  beginExchange(virtualService: VirtualService): Exchange {
+    this.#enter('exchange');
+    this.#served = true;
+    if (this.request.authenticatesConnection) this.authenticatesConnection = true;
+    return (this.exchange = new Exchange(this, virtualService));
+  }
+
+  /** Ends our side, reads on for a moment, then closes. */
+  close(): void {
+    this.servers.closeAll();
+    if (this.state === 'closed') return;
+    this.#enter('lingering');
+    this.client.socket.end();
+    this.client.receive(new Linger(this));
+  }
+
+  destroy(): void {
+    this.state = 'closed';
+    this.traffic.sessions.delete(this);
+    this.servers.closeAll();
+    this.client.destroy();
+  }
+
+  drain(): void {
+    this.#mustEnd = true;
+    if (this.state === 'waiting' && !this.heads.inProgress) this.#waiting?.stop();
+  }
+
+  endIfGone(): void {
+    if (this.entrance.virtualService === undefined) this.drain();
+  }
+
+  checkDeadline(nowMs: number): void {
+    switch (this.state) {
+      case 'exchange':
+        this.#checkExchange(nowMs);
+        return;
+      case 'waiting':
+        this.#checkWaiting(nowMs);
+        return;
+      case 'lingering':
+        this.#checkLingering(nowMs);
+        return;
+      case 'closed':
+    }
+  }
+
+  /** The head's first byte came: from now on it has `headTimeMs`. */
+  headBegan(): void {
+    this.#stateSinceMs = performance.now();
+  }
+
+  #checkExchange(nowMs: number): void {
+    const { exchange, client } = this;
+    if (exchange?.relay === undefined) return; // dialling has its own time
+    if (nowMs - exchange.relay.lastActivityMs > exchange.idleTimeMs) exchange.relay.timeOut();
+    else if (!client.isOpen && nowMs - client.lastActivityMs > halfClosedTimeMs) {
+      exchange.relay.fail(new ProxyError('client-closed', 'client', 'client closed its side'));
+    }
+  }
+
+  #checkWaiting(nowMs: number): void {
+    const waitedMs = nowMs - this.#stateSinceMs;
+    if (this.heads.inProgress) {
+      if (waitedMs > headTimeMs) {
+        this.#waiting?.fail(new ProxyError('request-timeout', 'client', 'request head too slow'));
+      }
+      return;
+    }
+    const idleTimeMs = this.entrance.virtualService?.settings.idleTimeMs ?? 0;
+    const limitMs = this.#served ? idleTimeMs : Math.min(idleTimeMs, firstRequestTimeMs);
+    if (waitedMs > limitMs) this.#waiting?.stop();
+  }
+
+  /** A slow client gets the last bytes as long as it takes some; then `lingerTimeMs` more. */
+  #checkLingering(nowMs: number): void {
+    const unsentBytes = this.client.socket.writableLength;
+    if (unsentBytes !== this.#unsentBytes) {
+      this.#unsentBytes = unsentBytes;
+      this.#stateSinceMs = nowMs;
+      return;
+    }
+    const limitMs = unsentBytes > 0 ? slowReaderTimeMs : lingerTimeMs;
+    if (nowMs - this.#stateSinceMs > limitMs) this.destroy();
+  }
+
+  /** A server closed a connection that stood for a user: nobody else may come to stand for him. */
+  #serverLost(): void {
+    if (!this.authenticatesConnection) return;
+    this.drain();
+  }
+
+  #enter(state: 'waiting' | 'exchange' | 'lingering'): void {
+    this.state = state;
+    this.#stateSinceMs = performance.now();
+  }
+}
+
+/** The life of a client connection. It never throws. */
+export async function serveHttp(session: HttpSession): Promise<void> {
+  session.traffic.sessions.add(session);
+  try {
+    for (;;) {
+      const next = session.nextRequest();
+      if (!(next instanceof Promise ? await next : next)) break;
+      const { virtualService } = session.entrance;
+      if (virtualService === undefined) break;
+      const exchange = session.beginExchange(virtualService);
+      await serveExchange(exchange);
+      if (!exchange.keepAlive) break;
+    }
+  } catch (error) {
+    answerUnread(session, error);
+  } finally {
+    session.close();
+  }
+}
+
+/** Reads until a request's head is complete. */
+class HeadWait implements Receiver {
+  readonly #session: HttpSession;
+  readonly #resolve: (complete: boolean) => void;
+  readonly #reject: (error: unknown) => void;
+  #state: 'waiting' | 'settled' = 'waiting';
+
+  constructor(
+    session: HttpSession,
+    resolve: (complete: boolean) => void,
+    reject: (error: unknown) => void
+  ) {
+    this.#session = session;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onBytes(bytes: Buffer): void {
+    const { client, heads } = this.#session;
+    if (this.#state === 'settled') {
+      client.hold(bytes);
+      return;
+    }
+    if (!heads.inProgress) this.#session.headBegan();
+    try {
+      const rest = heads.take(bytes);
+      if (rest === undefined) return;
+      this.#state = 'settled';
+      if (rest.length > 0) client.hold(rest);
+      this.#resolve(true);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onEnd(): void {
+    this.stop();
+  }
+
+  onClose(): void {
+    this.stop();
+  }
+
+  onDrain(): void {}
+
+  stop(): void {
+    if (this.#state === 'settled') return;
+    this.#state = 'settled';
+    this.#resolve(false);
+  }
+
+  fail(error: unknown): void {
+    if (this.#state === 'settled') return;
+    this.#state = 'settled';
+    this.#reject(error);
+  }
+}
+
+/** Throws away what a client still sends after our last byte. */
+class Linger implements Receiver {
+  readonly #session: HttpSession;
+
+  constructor(session: HttpSession) {
+    this.#session = session;
+  }
+
+  onBytes(): void {}
+
+  onEnd(): void {
+    this.#session.destroy();
+  }
+
+  onClose(): void {
+    this.#session.destroy();
+  }
+
+  onDrain(): void {}
+}
+
+/** An IPv4 client of an IPv6 listener is an IPv4 client. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

@@ -1,0 +1,155 @@
+// The connections to servers of one client connection: made on demand, at most one a server, and
+// closed with it. There is no pool: NTLM and Negotiate authenticate the connection, and a shared
+// one would log a user in as another (exchange-and-peers 1.3).
+
+import { ProxyError } from '../error.ts';
+import { AnswerHead } from '../http1/head.ts';
+import { BodyReader } from '../http1/body.ts';
+import { HeadGatherer } from '../http1/head-gatherer.ts';
+import { AnswerParser } from '../http1/parse-head.ts';
+import { Connection, type Receiver } from '../net/connection.ts';
+import { dial } from '../net/dial.ts';
+import type { RealServer } from '../service/real-server.ts';
+import type { VirtualService } from '../service/virtual-service.ts';
+
+/** LoadMaster's connect timeout (kemp-traffic 5.3). */
+const connectTimeoutMs = 4000;
+
+/** One connection to a server. Between exchanges it receives itself: any byte then is unasked for. */
+export class ServerConnection implements Receiver {
+  readonly address: string;
+  readonly port: number;
+  readonly connection: Connection;
+  readonly head: AnswerHead;
+  readonly heads: HeadGatherer;
+  readonly body = new BodyReader('server');
+  readonly #owner: ServerConnections;
+
+  constructor(connection: Connection, server: RealServer, owner: ServerConnections) {
+    this.address = server.settings.address;
+    this.port = server.settings.port;
+    this.connection = connection;
+    const parser = new AnswerParser();
+    this.head = parser.head;
+    this.heads = new HeadGatherer(parser);
+    this.#owner = owner;
+  }
+
+  /** Waits for the next exchange, or for the server to end it. */
+  rest(): void {
+    this.connection.receive(this);
+  }
+
+  destroy(): void {
+    this.connection.destroy();
+    this.#owner.forget(this);
+  }
+
+  onBytes(): void {
+    // An answer to no request would be taken for the answer to the next one.
+    this.destroy();
+    this.#owner.lost();
+  }
+
+  onEnd(): void {
+    this.destroy();
+    this.#owner.lost();
+  }
+
+  onClose(): void {
+    this.destroy();
+    this.#owner.lost();
+  }
+
+  onDrain(): void {}
+}
+
+export class ServerConnections {
+  /** The connection of the latest request; later ones stay with its server while it is healthy. */
+  current: ServerConnection | undefined;
+  readonly #open: ServerConnection[] = [];
+  readonly #users = new Map<object, RealServer[]>();
+  readonly #lost: () => void;
+  #abortDial: (() => void) | undefined;
+
+  /** `lost` is called when a server ends a connection that no exchange is using. */
+  constructor(lost: () => void) {
+    this.#lost = lost;
+  }
+
+  /** The open connection to this server, if there is one. */
+  openTo(server: RealServer): ServerConnection | undefined {
+    const { address, port } = server.settings;
+    const open = this.#open.find((one) => one.address === address && one.port === port);
+    if (open !== undefined) this.#use(open, server);
+    return open;
+  }
+
+  /** A new connection to `server`; throws `ProxyError` where none can be had. */
+  async dial(server: RealServer, virtualService: VirtualService): Promise<ServerConnection> {
+    const { address, port } = server.settings;
+    const dialling = dial({
+      address,
+      port,
+      localAddress: sourceAddress(virtualService, address),
+      tls: virtualService.clientTls?.options,
+      timeoutMs: connectTimeoutMs
+    });
+    // Counted from now on: many that dial at the same time must not all choose the same server.
+    const attempt = { destroy: () => dialling.abort() };
+    server.hold(attempt);
+    this.#abortDial = attempt.destroy;
+    try {
+      const connection = new Connection(await dialling.socket);
+      const open = new ServerConnection(connection, server, this);
+      this.#open.push(open);
+      this.#use(open, server);
+      return open;
+    } catch (error) {
+      throw new ProxyError('cannot-connect', 'server', reasonOf(error), true);
+    } finally {
+      this.#abortDial = undefined;
+      server.release(attempt);
+    }
+  }
+
+  closeAll(): void {
+    this.#abortDial?.();
+    while (this.#open.length > 0) this.#open[0]?.destroy();
+  }
+
+  forget(connection: ServerConnection): void {
+    const at = this.#open.indexOf(connection);
+    if (at === -1) return;
+    this.#open.splice(at, 1);
+    for (const server of this.#users.get(connection) ?? []) server.release(connection);
+    this.#users.delete(connection);
+    if (this.current === connection) this.current = undefined;
+  }
+
+  lost(): void {
+    this.#lost();
+  }
+
+  /** Several SubVSs may use one connection; each counts it as its own. */
+  #use(connection: ServerConnection, server: RealServer): void {
+    this.current = connection;
+    const users = this.#users.get(connection);
+    if (users === undefined) this.#users.set(connection, [server]);
+    else if (users.includes(server)) return;
+    else users.push(server);
+    server.hold(connection);
+  }
+}
+
+/** Guide 2.2: without subnet-originating requests they come from the service's own address. */
+function sourceAddress(virtualService: VirtualService, serverAddress: string): string | undefined {
+  const { subnetOriginating, address } = virtualService.settings;
+  if (subnetOriginating || address === '0.0.0.0' || address === '::') return undefined;
+  // An IPv4 address cannot speak to an IPv6 server.
+  return address.includes(':') === serverAddress.includes(':') ? address : undefined;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
