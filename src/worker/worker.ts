@@ -1,0 +1,139 @@
+// A worker: the process that carries traffic. It obeys the primary: takes a plan, listens, serves,
+// reports. It reads no file and decides nothing about health.
+
+import process from 'node:process';
+import { createLog, flushLog } from '../log.ts';
+import type { ToPrimary, ToWorker } from '../messages.ts';
+import { buildPlan, listenKey, type Plan } from '../service/build.ts';
+import { Traffic } from '../traffic/traffic.ts';
+import { countersOf, LoadReport } from './reports.ts';
+import { Listener } from './listeners.ts';
+
+/** How often deadlines of sessions are looked at; they are seconds and minutes long. */
+const sweepIntervalMs = 500;
+const loadIntervalMs = 25;
+const countersIntervalMs = 1000;
+
+const workerNumber = Number(process.env['BALLAST_WORKER'] ?? process.pid);
+const log = createLog('info', 'worker');
+const traffic = new Traffic(log, idPrefix(), (server, reason) =>
+  tell({ type: 'suspect', id: server.id, reason })
+);
+const listeners = new Map<string, Listener>();
+const loadReport = new LoadReport();
+let plan: Plan | undefined;
+let applying: Promise<void> = Promise.resolve();
+
+process.on('message', (message: ToWorker) => receive(message));
+// The primary is gone: nobody checks servers any more, and nobody would restart us.
+process.on('disconnect', () => process.exit(0));
+// A terminal's Ctrl-C reaches the whole group; the primary says what is to be done.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+setInterval(() => traffic.sweep(performance.now()), sweepIntervalMs);
+setInterval(reportLoad, loadIntervalMs);
+setInterval(reportCounters, countersIntervalMs);
+tell({ type: 'hello' });
+
+function receive(message: ToWorker): void {
+  switch (message.type) {
+    case 'plan':
+      // One after the other: listening takes its time.
+      applying = applying.then(() => applyPlan(message)).catch(fatal);
+      return;
+    case 'health':
+      applyHealth(message);
+      return;
+    case 'load':
+      for (const server of plan?.realServers.values() ?? []) server.activeElsewhere = 0;
+      for (const [id, active] of message.elsewhere) {
+        const server = plan?.realServers.get(id);
+        if (server !== undefined) server.activeElsewhere = active;
+      }
+      return;
+    case 'drain':
+      void drain().catch(fatal);
+      return;
+  }
+}
+
+/** Builds the new plan, opens what is new, swaps, and only then closes what is gone. */
+async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<void> {
+  const { configuration, revision, health } = message;
+  const known = plan?.realServers ?? new Map();
+  const next = buildPlan({ revision, configuration, health, known, turn: workerNumber });
+  const ticketKeys = Buffer.from(message.ticketKeys, 'base64');
+  const wanted = new Set(next.virtualServices.map((service) => service.listenKey));
+  log.level = configuration.global.logLevel;
+  traffic.accessLog = configuration.global.accessLog;
+  for (const virtualService of next.virtualServices) {
+    const open = listeners.get(virtualService.listenKey);
+    const listener = open ?? new Listener(traffic);
+    listener.serve(virtualService, next.certificates, ticketKeys);
+    if (open !== undefined) continue;
+    const { address, port } = virtualService.settings;
+    try {
+      await listener.listen(address, port);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const where = listenKey(virtualService.settings);
+      tell({ type: 'cannot-listen', revision, reason: `cannot listen on ${where}: ${reason}` });
+      return;
+    }
+    listeners.set(virtualService.listenKey, listener);
+  }
+  plan = next;
+  for (const [key, listener] of listeners) {
+    if (wanted.has(key)) continue;
+    listener.close();
+    listeners.delete(key);
+  }
+  // Idle sessions of a service that is gone have nothing to wait for.
+  for (const session of traffic.sessions) session.endIfGone();
+  tell({ type: 'applied', revision });
+}
+
+function applyHealth({ id, health }: Extract<ToWorker, { type: 'health' }>): void {
+  const server = plan?.realServers.get(id);
+  if (server === undefined) return;
+  server.health = health;
+  server.suspected = false;
+  if (health.state === 'down' && plan?.global.dropOnFail === true) server.cutConnections();
+}
+
+/** Ends when the last session has; the primary bounds the time. */
+async function drain(): Promise<void> {
+  traffic.draining = true;
+  for (const listener of listeners.values()) listener.close();
+  listeners.clear();
+  for (const session of traffic.sessions) session.drain();
+  const deadlineMs = performance.now() + (plan?.global.drainTimeMs ?? 0);
+  while (traffic.sessions.size > 0 && performance.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  reportCounters();
+  await flushLog(log);
+  process.exit(0);
+}
+
+function reportLoad(): void {
+  const changed = loadReport.changes(plan?.realServers.values() ?? []);
+  if (changed.length > 0) tell({ type: 'load', active: changed });
+}
+
+function reportCounters(): void {
+  tell({ type: 'counters', counters: countersOf(traffic, plan?.realServers.values() ?? []) });
+}
+
+function tell(message: ToPrimary): void {
+  if (process.connected) process.send?.(message);
+}
+
+/** A plan that cannot be built is our bug: the primary starts another worker. */
+function fatal(error: unknown): void {
+  log.fatal({ err: error }, 'worker cannot go on');
+  log.flush(() => process.exit(1));
+}
+
+function idPrefix(): string {
+  return `${Math.floor(Date.now() / 1000).toString(36)}-${process.pid.toString(36)}`;
+}
