@@ -1,0 +1,125 @@
+// The command line of the contract. Each command is loaded only when it is asked for: `check` needs
+// no cluster, and a worker never comes by here.
+
+import { enableCompileCache } from 'node:module';
+import { parseArgs } from 'node:util';
+
+const usage = `usage: ballast run --config FILE      run the load balancer in the foreground
+       ballast check --config FILE    say "ok", or every problem of the file
+       ballast templates [NAME]       list the templates, or print one
+       ballast lab                    stand-in Exchange servers and Ballast before them
+       ballast --help | --version
+`;
+
+const usageExitCode = 2;
+
+async function main(args: readonly string[]): Promise<number> {
+  const command = readCommand(args);
+  switch (command?.name) {
+    case 'run': {
+      const { runPrimary } = await import('./primary/primary.ts');
+      return runPrimary(command.file);
+    }
+    case 'check':
+      return check(command.file);
+    case 'templates':
+      return templates(command.template);
+    case 'lab': {
+      const { runLab } = await import('./lab/lab.ts');
+      return runLab();
+    }
+    case 'help':
+      process.stdout.write(usage);
+      return 0;
+    case 'version': {
+      const { readVersion } = await import('./primary/version.ts');
+      process.stdout.write(`${readVersion()}\n`);
+      return 0;
+    }
+    case undefined:
+      return usageExitCode;
+  }
+}
+
+type Command =
+  | { readonly name: 'run' | 'check'; readonly file: string }
+  | { readonly name: 'templates'; readonly template: string | undefined }
+  | { readonly name: 'lab' | 'help' | 'version' };
+
+/** Undefined after saying what is wrong with the command line. */
+function readCommand(args: readonly string[]): Command | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' }
+      }
+    });
+    if (values.help === true) return { name: 'help' };
+    if (values.version === true) return { name: 'version' };
+    return commandOf(positionals, values.config);
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function commandOf(
+  positionals: readonly string[],
+  config: string | undefined
+): Command | undefined {
+  const [name, ...rest] = positionals;
+  if (name === undefined) return refuse('a command is missing');
+  if (name === 'run' || name === 'check') {
+    if (rest.length > 0) return refuse(`${name} takes no "${rest.join(' ')}"; use --config FILE`);
+    return config === undefined ? refuse(`${name} needs --config FILE`) : { name, file: config };
+  }
+  if (config !== undefined) return refuse('--config goes with run and check');
+  // A template's name has spaces: without quotes it comes in several pieces.
+  if (name === 'templates') {
+    const template = rest.length > 0 ? rest.join(' ') : undefined;
+    return { name, template };
+  }
+  if (name !== 'lab') return refuse(`there is no command "${name}"`);
+  return rest.length > 0 ? refuse('lab takes nothing') : { name };
+}
+
+function refuse(why: string): undefined {
+  process.stderr.write(`ballast: ${why}\n${usage}`);
+}
+
+async function check(file: string): Promise<number> {
+  const { loadConfiguration } = await import('./config/load.ts');
+  const { formatProblem } = await import('./config/problem.ts');
+  const loaded = await loadConfiguration(file, { writable: false });
+  if (!('problems' in loaded)) {
+    process.stdout.write('ok\n');
+    return 0;
+  }
+  process.stdout.write(loaded.problems.map((problem) => `${formatProblem(problem)}\n`).join(''));
+  return 1;
+}
+
+async function templates(name: string | undefined): Promise<number> {
+  const { listTemplates, renderTemplate } = await import('./config/template.ts');
+  if (name === undefined) {
+    process.stdout.write(
+      listTemplates()
+        .map((template) => `${template}\n`)
+        .join('')
+    );
+    return 0;
+  }
+  const text = renderTemplate(name);
+  if (text === undefined) {
+    process.stderr.write(`ballast: there is no template "${name}"; "templates" lists them\n`);
+    return usageExitCode;
+  }
+  process.stdout.write(text);
+  return 0;
+}
+
+enableCompileCache();
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,120 @@
+// Checks every real server of the configuration, each SubVS on its own: the same machine may be up
+// for OWA and down for ActiveSync. Disabled servers are checked too, so that enabling one by a
+// reload needs no first check; what is enabled is the workers' business.
+
+import type { Configuration, Health } from '../config/model.ts';
+import type { Logger } from '../log.ts';
+import { ServerWatch, type HealthRecord, type WatchedServer } from './server-watch.ts';
+
+/** First checks are spread over this time: a wait that nobody notices, and no herd. */
+const startSpreadMs = 1000;
+
+export interface MonitorOptions {
+  readonly log: Logger;
+  /** Called at each change, and with the answer to each `checkNow`. */
+  readonly onHealth: (id: string, health: Health) => void;
+  /** Least time between two checks of one server. */
+  readonly spacingMs?: number;
+}
+
+export class HealthMonitor {
+  readonly #options: MonitorOptions;
+  #watches = new Map<string, ServerWatch>();
+
+  constructor(options: MonitorOptions) {
+    this.#options = options;
+  }
+
+  /** Starts, keeps and stops checks so that they are those of this configuration. */
+  reconcile(configuration: Configuration): void {
+    const before = this.#watches;
+    const added: ServerWatch[] = [];
+    this.#watches = new Map();
+    for (const watched of watchedServers(configuration)) {
+      const { id } = watched.server;
+      const old = before.get(id);
+      if (old !== undefined && sameCheck(old.watched, watched)) {
+        this.#watches.set(id, old);
+        before.delete(id);
+        continue;
+      }
+      const watch = new ServerWatch(watched, this.#tell, this.#options.spacingMs ?? 1000, old);
+      this.#watches.set(id, watch);
+      added.push(watch);
+    }
+    for (const old of before.values()) old.stop();
+    startSpread(added);
+  }
+
+  /** For a worker whose dial failed. */
+  checkNow(id: string): void {
+    this.#watches.get(id)?.checkNow();
+  }
+
+  health(id: string): Health {
+    return this.record(id)?.health ?? { state: 'unknown' };
+  }
+
+  record(id: string): HealthRecord | undefined {
+    return this.#watches.get(id)?.record();
+  }
+
+  all(): (readonly [id: string, health: Health])[] {
+    return [...this.#watches.keys()].map((id) => [id, this.health(id)] as const);
+  }
+
+  async allCheckedOnce(): Promise<void> {
+    await Promise.all([...this.#watches.values()].map((watch) => watch.checkedOnce));
+  }
+
+  stop(): void {
+    for (const watch of this.#watches.values()) watch.stop();
+    this.#watches.clear();
+  }
+
+  readonly #tell = (watched: WatchedServer, health: Health, flipped: boolean): void => {
+    const { server, service } = watched;
+    if (flipped) {
+      const facts = { realServer: server.name, service, state: health.state };
+      if (health.state === 'down') {
+        this.#options.log.warn({ ...facts, reason: health.reason }, 'real server down');
+      } else {
+        this.#options.log.info(facts, `real server ${health.state}`);
+      }
+    }
+    this.#options.onHealth(server.id, health);
+  };
+}
+
+function watchedServers({ virtualServices }: Configuration): WatchedServer[] {
+  return virtualServices.flatMap((virtualService) =>
+    [virtualService, ...virtualService.subVSs].flatMap((service) =>
+      service.realServers.map((server) => ({
+        service:
+          service === virtualService ? service.name : `${virtualService.name}/${service.name}`,
+        server,
+        check: service.check
+      }))
+    )
+  );
+}
+
+/** Weight, limit and enable do not matter to a check. */
+function sameCheck(a: WatchedServer, b: WatchedServer): boolean {
+  return checkKey(a) === checkKey(b);
+}
+
+function checkKey({ service, server: { name, address, port }, check }: WatchedServer): string {
+  return JSON.stringify([service, name, address, port, check]);
+}
+
+function startSpread(watches: readonly ServerWatch[]): void {
+  watches.forEach((watch, index) => {
+    const { intervalMs } = watch.watched.check;
+    const share = index / watches.length;
+    const firstMs = share * Math.min(startSpreadMs, intervalMs);
+    // The second check comes early by a different part of the interval for each server: from
+    // then on the checks are spread over the whole of it.
+    watch.start(firstMs, firstMs + intervalMs * ((index + 1) / watches.length));
+  });
+}

@@ -1,0 +1,21 @@
+// What the primary consists of while it runs.
+
+import type { Server } from 'node:http';
+import type { Configuration } from '../config/model.ts';
+import type { Logger } from '../log.ts';
+import type { AdminSource } from './admin.ts';
+import type { HealthMonitor } from './health-monitor.ts';
+import type { Workers } from './workers.ts';
+
+export interface Primary {
+  readonly file: string;
+  readonly log: Logger;
+  readonly monitor: HealthMonitor;
+  readonly workers: Workers;
+  readonly adminSource: AdminSource;
+  configuration: Configuration;
+  /** Counts the plans; the first is 1. */
+  revision: number;
+  phase: 'starting' | 'ready' | 'draining';
+  admin: Server | undefined;
+}

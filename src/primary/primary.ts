@@ -1,0 +1,153 @@
+// The primary process: owns the configuration, checks the servers, runs the workers. One life:
+// load, try the addresses, start, serve until a signal, drain.
+
+import { fileURLToPath } from 'node:url';
+import { loadConfiguration } from '../config/load.ts';
+import type { Configuration } from '../config/model.ts';
+import { formatProblem } from '../config/problem.ts';
+import { createLog, flushLog, type Logger } from '../log.ts';
+import { openAdmin, type AdminSource } from './admin.ts';
+import { HealthMonitor } from './health-monitor.ts';
+import { adminAddress, explainListenError, listenAddresses, probeListen } from './listeners.ts';
+import type { Primary } from './parts.ts';
+import { reload } from './reload.ts';
+import { listenToSignals, type Signals } from './signals.ts';
+import { reportStatus } from './status-report.ts';
+import { isUsable } from './status.ts';
+import { readVersion } from './version.ts';
+import { Workers, type Applied } from './workers.ts';
+
+/** The contract's exit codes. */
+const exitCode = { well: 0, refused: 1, cannotListen: 3 } as const;
+
+export interface PrimaryOptions {
+  /** What the workers run instead of Ballast's own worker. */
+  readonly workerProgram?: string;
+}
+
+/** Settles with the exit code when all is over. */
+export async function runPrimary(file: string, options: PrimaryOptions = {}): Promise<number> {
+  // From the first moment on, or a signal during the start would leave a half-started program.
+  const signals = listenToSignals();
+  const loaded = await loadConfiguration(file, { writable: true });
+  if ('problems' in loaded) {
+    for (const problem of loaded.problems) console.error(formatProblem(problem));
+    return exitCode.refused;
+  }
+  const { configuration } = loaded;
+  const refusals = await probeListen([
+    ...listenAddresses(configuration),
+    adminAddress(configuration)
+  ]);
+  if (refusals.length > 0) {
+    for (const refusal of refusals) console.error(refusal);
+    return exitCode.cannotListen;
+  }
+  const log = createLog(configuration.global.logLevel, 'primary');
+  for (const warning of loaded.warnings) log.warn(warning);
+  const primary = assemble(file, configuration, log, options.workerProgram ?? ownWorkerProgram());
+  try {
+    return await serve(primary, signals);
+  } finally {
+    primary.monitor.stop();
+    primary.admin?.close();
+    await flushLog(log);
+  }
+}
+
+async function serve(primary: Primary, signals: Signals): Promise<number> {
+  const { configuration, log, monitor, workers } = primary;
+  const address = adminAddress(configuration);
+  try {
+    primary.admin = await openAdmin(address, primary.adminSource);
+  } catch (error) {
+    console.error(explainListenError(address, error));
+    return exitCode.cannotListen;
+  }
+  monitor.reconcile(configuration);
+  const started = startUp(primary);
+  const first = await Promise.race([started, signals.stop]);
+  if (first !== 'stop' && first !== 'applied') {
+    console.error(first.cannotListen);
+    await workers.kill();
+    return exitCode.cannotListen;
+  }
+  if (first === 'applied') {
+    primary.phase = 'ready';
+    log.info({ revision: primary.revision, version: readVersion() }, 'ready');
+    signals.onHangUp(() => reload(primary));
+    await signals.stop;
+  }
+  await drain(primary, signals);
+  return exitCode.well;
+}
+
+/** Every worker listens, and every server was checked once. */
+async function startUp({ configuration, monitor, workers, revision }: Primary): Promise<Applied> {
+  const applied = await workers.apply(configuration, revision);
+  if (applied === 'applied') await monitor.allCheckedOnce();
+  return applied;
+}
+
+async function drain(primary: Primary, signals: Signals): Promise<void> {
+  const { log, workers } = primary;
+  primary.phase = 'draining';
+  log.info({ drainTimeMs: primary.configuration.global.drainTimeMs }, 'draining');
+  const ended = await Promise.race([workers.drain(), signals.stopNow]);
+  if (ended === 'stop now') await workers.kill();
+  log.info('stopped');
+}
+
+function assemble(
+  file: string,
+  configuration: Configuration,
+  log: Logger,
+  program: string
+): Primary {
+  const monitor: HealthMonitor = new HealthMonitor({
+    log,
+    onHealth: (id, health) => workers.tellHealth(id, health)
+  });
+  const workers: Workers = new Workers({
+    program,
+    log,
+    health: () => monitor.all(),
+    onSuspect: (id) => monitor.checkNow(id)
+  });
+  const version = readVersion();
+  const adminSource: AdminSource = {
+    notReady: () => whyNotReady(primary),
+    status: () =>
+      reportStatus({
+        version,
+        phase: primary.phase,
+        revision: primary.revision,
+        nowMs: Date.now(),
+        configuration: primary.configuration,
+        record: (id) => monitor.record(id),
+        counters: workers.counters(),
+        workers: workers.list()
+      })
+  };
+  const primary: Primary = {
+    file,
+    log,
+    monitor,
+    workers,
+    adminSource,
+    configuration,
+    revision: 1,
+    phase: 'starting',
+    admin: undefined
+  };
+  return primary;
+}
+
+function whyNotReady({ phase, configuration, monitor }: Primary): string | undefined {
+  if (phase !== 'ready') return phase;
+  return isUsable(configuration, (id) => monitor.health(id)) ? undefined : 'no usable service';
+}
+
+function ownWorkerProgram(): string {
+  return fileURLToPath(new URL('../worker/worker.ts', import.meta.url));
+}

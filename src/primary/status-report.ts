@@ -1,0 +1,139 @@
+// What GET /status answers: the guide's "View/Modify Services" table as JSON, with the reason of
+// each down, what was counted, and the processes behind it. Pure.
+
+import type { CheckSettings, Configuration, RealServer, Service } from '../config/model.ts';
+import type { VirtualService } from '../config/model.ts';
+import type { ServerCounters, WorkerCounters } from '../messages.ts';
+import type { HealthRecord } from './server-watch.ts';
+import { realServerStatus, serviceStatus, virtualServiceStatus, type HealthOf } from './status.ts';
+
+export interface StatusInput {
+  readonly version: string;
+  readonly phase: string;
+  readonly revision: number;
+  readonly nowMs: number;
+  readonly configuration: Configuration;
+  readonly record: (id: string) => HealthRecord | undefined;
+  readonly counters: WorkerCounters;
+  readonly workers: readonly {
+    readonly pid: number | undefined;
+    readonly startedAtMs: number;
+    readonly stage: string;
+  }[];
+}
+
+export function reportStatus(input: StatusInput): object {
+  const { version, phase, revision, nowMs, configuration, counters, workers } = input;
+  const servers = new Map(counters.servers.map((server) => [server.id, server]));
+  const view: View = {
+    configuration,
+    record: input.record,
+    healthOf: (id) => input.record(id)?.health ?? { state: 'unknown' },
+    countersOf: (id) => servers.get(id)
+  };
+  return {
+    version,
+    state: phase,
+    revision,
+    workers: workers.map(({ pid, startedAtMs, stage }) => ({
+      pid,
+      state: stage,
+      uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000)
+    })),
+    clients: counters.clients,
+    requests: counters.requests,
+    errors: counters.errors,
+    virtualServices: configuration.virtualServices.map((service) =>
+      reportVirtualService(service, view)
+    )
+  };
+}
+
+interface View {
+  readonly configuration: Configuration;
+  readonly record: (id: string) => HealthRecord | undefined;
+  readonly healthOf: HealthOf;
+  readonly countersOf: (id: string) => ServerCounters | undefined;
+}
+
+function reportVirtualService(service: VirtualService, view: View): object {
+  return {
+    name: service.name,
+    address: service.address,
+    port: service.port,
+    prot: 'tcp',
+    layer: 'L7',
+    certificateInstalled: certificateInstalled(service, view.configuration),
+    status: virtualServiceStatus(service, view.healthOf),
+    ...reportService(service, view),
+    subVSs: service.subVSs.map((subVS) => ({
+      name: subVS.name,
+      status: serviceStatus(subVS, view.healthOf),
+      rules: subVS.rules.map(({ name }) => name),
+      isDefault: subVS.isDefault,
+      ...reportService(subVS, view)
+    }))
+  };
+}
+
+function certificateInstalled(
+  { tls }: VirtualService,
+  { certificates }: Configuration
+): 'none' | 'self-signed' | readonly string[] {
+  if (tls === undefined) return 'none';
+  const assigned = certificates.filter(({ name }) => tls.certificates.includes(name));
+  return assigned.every(({ selfSigned }) => selfSigned) ? 'self-signed' : tls.certificates;
+}
+
+function reportService(service: Service, view: View): object {
+  return {
+    schedule: service.schedule,
+    // Without servers there is nothing that is checked, whatever the settings say.
+    check: service.realServers.length === 0 ? 'none' : describeCheck(service.check),
+    realServers: service.realServers.map((server) => reportServer(server, view))
+  };
+}
+
+/** In words, as the operator would say it: `https GET /owa/healthcheck.htm on port 443`. */
+function describeCheck(check: CheckSettings): string {
+  if (check.type === 'none') return 'none';
+  const asks = check.type === 'tcp' ? '' : ` ${check.method} ${check.url}`;
+  const port = check.port === 0 ? "the server's port" : `port ${check.port}`;
+  const times = `every ${check.intervalMs / 1000} s, ${check.timeoutMs / 1000} s for an answer`;
+  return `${check.type}${asks} on ${port}, ${times}, ${check.retries} retries`;
+}
+
+function reportServer(server: RealServer, view: View): object {
+  const record = view.record(server.id);
+  const health = view.healthOf(server.id);
+  const counters = view.countersOf(server.id);
+  return {
+    name: server.name,
+    address: server.address,
+    port: server.port,
+    weight: server.weight,
+    limit: server.limit,
+    enable: server.enable,
+    status: realServerStatus(server, health),
+    // Stands beside `Disabled` as well: what the server would be if it were enabled.
+    health: health.state,
+    reason: health.state === 'down' ? health.reason : null,
+    since: isoTime(record?.sinceMs),
+    lastCheck: isoTime(record?.lastCheckAtMs),
+    lastCheckMs:
+      record?.lastCheckDurationMs === undefined ? null : round(record.lastCheckDurationMs),
+    activeConnections: counters?.active ?? 0,
+    connections: counters?.connections ?? 0,
+    requests: counters?.requests ?? 0,
+    bytesToServer: counters?.bytesToServer ?? 0,
+    bytesFromServer: counters?.bytesFromServer ?? 0
+  };
+}
+
+function isoTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,255 @@
+// The worker processes: started, told the plan, replaced when they die, and drained. The kernel
+// spreads the connections (SCHED_NONE): handing over every socket costs more than a request.
+
+import cluster, { type Worker } from 'node:cluster';
+import { randomBytes } from 'node:crypto';
+import { getCompileCacheDir } from 'node:module';
+import type { Configuration, Health } from '../config/model.ts';
+import type { Logger } from '../log.ts';
+import type { ToPrimary, ToWorker, WorkerCounters } from '../messages.ts';
+import { WorkerCounts, WorkerLoads } from './worker-loads.ts';
+
+const loadIntervalMs = 25;
+/** A worker that dies younger than this did not die of its work. */
+const infancyMs = 1000;
+/** Past the drain time a worker had its chance to end by itself. */
+const killAfterDrainMs = 2000;
+
+export interface WorkersOptions {
+  /** Path of the program the workers run. */
+  readonly program: string;
+  readonly log: Logger;
+  readonly health: () => readonly (readonly [id: string, health: Health])[];
+  readonly onSuspect: (id: string) => void;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly startedAtMs: number;
+  /** How many in its place died young in a row before it. */
+  readonly earlyDeaths: number;
+  stage: 'starting' | 'serving' | 'draining';
+  appliedRevision: number;
+}
+
+/** How the workers took a plan. */
+export type Applied = 'applied' | { readonly cannotListen: string };
+
+interface Waiter {
+  readonly revision: number;
+  readonly settle: (applied: Applied) => void;
+}
+
+export class Workers {
+  readonly #options: WorkersOptions;
+  /** Made once and shared by all, so that a session ticket works with each of them; never logged. */
+  readonly #ticketKeys = randomBytes(48).toString('base64');
+  readonly #members = new Map<number, Member>();
+  readonly #loads = new WorkerLoads();
+  readonly #counts = new WorkerCounts();
+  readonly #respawns = new Set<NodeJS.Timeout>();
+  #waiters: Waiter[] = [];
+  #loadTimer: NodeJS.Timeout | undefined;
+  #plan: { readonly configuration: Configuration; readonly revision: number } | undefined;
+  /** Numbers the workers, so that their round robins begin at different servers. */
+  #spawned = 0;
+  #ending = false;
+  #gone = Promise.withResolvers<void>();
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.setupPrimary({ exec: options.program, args: [] });
+  }
+
+  /** Settles when every worker serves this plan, or one of them cannot listen. */
+  apply(configuration: Configuration, revision: number): Promise<Applied> {
+    if (this.#ending) return Promise.resolve('applied');
+    this.#plan = { configuration, revision };
+    for (const member of this.#active()) if (member.stage === 'serving') this.#sendPlan(member);
+    this.#loads.keepOnly(new Set(this.#options.health().map(([id]) => id)));
+    this.#resize(configuration.global.workers);
+    return new Promise((settle) => {
+      this.#waiters.push({ revision, settle });
+      this.#settleWaiters();
+    });
+  }
+
+  tellHealth(id: string, health: Health): void {
+    for (const member of this.#members.values()) {
+      if (member.stage !== 'starting') send(member, { type: 'health', id, health });
+    }
+  }
+
+  /** Ends all workers when their work is done; settles when the last of them is gone. */
+  drain(): Promise<void> {
+    this.#end();
+    for (const member of this.#active()) this.#drainOne(member);
+    return this.#gone.promise;
+  }
+
+  /** Ends all workers now; settles when the last of them is gone. */
+  kill(): Promise<void> {
+    this.#end();
+    for (const { worker } of this.#members.values()) worker.process.kill('SIGKILL');
+    return this.#gone.promise;
+  }
+
+  counters(): WorkerCounters {
+    return this.#counts.total();
+  }
+
+  list(): { pid: number | undefined; startedAtMs: number; stage: Member['stage'] }[] {
+    return [...this.#members.values()].map(({ worker, startedAtMs, stage }) => ({
+      pid: worker.process.pid,
+      startedAtMs,
+      stage
+    }));
+  }
+
+  #active(): Member[] {
+    return [...this.#members.values()].filter((member) => member.stage !== 'draining');
+  }
+
+  /** Starts what is missing and drains what is too much, the youngest first. */
+  #resize(wanted: number): void {
+    const active = this.#active();
+    for (const surplus of active.slice(wanted)) this.#drainOne(surplus);
+    for (let n = active.length + this.#respawns.size; n < wanted; n++) this.#spawn(0);
+  }
+
+  #spawn(earlyDeaths: number): void {
+    const cache = getCompileCacheDir();
+    const worker = cluster.fork({
+      BALLAST_WORKER: ++this.#spawned,
+      ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache })
+    });
+    const startedAtMs = Date.now();
+    const stage = 'starting';
+    const member: Member = { worker, startedAtMs, earlyDeaths, stage, appliedRevision: 0 };
+    this.#members.set(worker.id, member);
+    worker.on('message', (message: ToPrimary) => this.#receive(member, message));
+    worker.on('error', (error) => this.#options.log.error({ err: error }, 'worker process error'));
+    worker.on('exit', (code: number | null, signal: string | null) =>
+      this.#bury(member, signal ?? `exit code ${code}`)
+    );
+  }
+
+  #receive(member: Member, message: ToPrimary): void {
+    const { id } = member.worker;
+    switch (message.type) {
+      case 'hello':
+        if (member.stage !== 'starting') return;
+        member.stage = 'serving';
+        this.#loads.join(id);
+        this.#sendPlan(member);
+        return this.#tellLoadsSoon();
+      case 'applied':
+        if (member.appliedRevision === 0) {
+          this.#options.log.info({ worker: member.worker.process.pid }, 'worker serves');
+        }
+        member.appliedRevision = Math.max(member.appliedRevision, message.revision);
+        return this.#settleWaiters();
+      case 'cannot-listen':
+        return this.#refuse(message.revision, message.reason);
+      case 'load':
+        this.#loads.report(id, message.active);
+        return this.#tellLoadsSoon();
+      case 'suspect':
+        return this.#options.onSuspect(message.id);
+      case 'counters':
+        return this.#counts.report(id, message.counters);
+    }
+  }
+
+  #bury(member: Member, how: string): void {
+    const { worker, stage, startedAtMs } = member;
+    this.#members.delete(worker.id);
+    this.#loads.leave(worker.id);
+    this.#counts.leave(worker.id);
+    this.#tellLoadsSoon();
+    if (this.#ending) {
+      if (this.#members.size === 0) this.#gone.resolve();
+      return;
+    }
+    this.#settleWaiters();
+    if (stage === 'draining') return;
+    const earlyDeaths = Date.now() - startedAtMs < infancyMs ? member.earlyDeaths + 1 : 0;
+    const delayMs = respawnDelayMs(earlyDeaths);
+    this.#options.log.error({ worker: worker.process.pid, how, delayMs }, 'worker died');
+    if (delayMs === 0) return this.#spawn(earlyDeaths);
+    const timer = setTimeout(() => {
+      this.#respawns.delete(timer);
+      if (this.#active().length < (this.#plan?.configuration.global.workers ?? 0)) {
+        this.#spawn(earlyDeaths);
+      }
+    }, delayMs);
+    this.#respawns.add(timer);
+  }
+
+  #sendPlan(member: Member): void {
+    if (this.#plan === undefined) return;
+    const { configuration, revision } = this.#plan;
+    const health = this.#options.health();
+    const ticketKeys = this.#ticketKeys;
+    send(member, { type: 'plan', revision, configuration, health, ticketKeys });
+  }
+
+  #drainOne(member: Member): void {
+    member.stage = 'draining';
+    send(member, { type: 'drain' });
+    const drainTimeMs = this.#plan?.configuration.global.drainTimeMs ?? 0;
+    const { worker } = member;
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), drainTimeMs + killAfterDrainMs);
+    worker.once('exit', () => clearTimeout(timer));
+  }
+
+  #end(): void {
+    this.#ending = true;
+    clearTimeout(this.#loadTimer);
+    for (const timer of this.#respawns) clearTimeout(timer);
+    if (this.#members.size === 0) this.#gone.resolve();
+  }
+
+  #settleWaiters(): void {
+    const wanted = this.#plan?.configuration.global.workers ?? 0;
+    const active = this.#active();
+    const done = active.length < wanted ? -1 : Math.min(...active.map((m) => m.appliedRevision));
+    const [settled, waiting] = split(this.#waiters, ({ revision }) => revision <= done);
+    this.#waiters = waiting;
+    for (const { settle } of settled) settle('applied');
+  }
+
+  #refuse(refused: number, reason: string): void {
+    const [settled, waiting] = split(this.#waiters, ({ revision }) => revision === refused);
+    this.#waiters = waiting;
+    if (settled.length === 0) this.#options.log.error({ reason }, 'worker cannot listen');
+    for (const { settle } of settled) settle({ cannotListen: reason });
+  }
+
+  /** Coalesced: a message costs some 20 us at both ends, more than most requests. */
+  #tellLoadsSoon(): void {
+    if (this.#ending) return;
+    this.#loadTimer ??= setTimeout(() => {
+      this.#loadTimer = undefined;
+      for (const [id, elsewhere] of this.#loads.takeStale()) {
+        const member = this.#members.get(id);
+        if (member !== undefined) send(member, { type: 'load', elsewhere });
+      }
+    }, loadIntervalMs);
+  }
+}
+
+/** None at first: a crash by one bad request must not cost time. Then doubling, to 5 s. */
+export function respawnDelayMs(earlyDeaths: number): number {
+  return earlyDeaths < 3 ? 0 : Math.min(100 * 2 ** (earlyDeaths - 3), 5000);
+}
+
+function send({ worker }: Member, message: ToWorker): void {
+  // A worker that just died is reported by its exit; the lost message does not matter.
+  if (worker.isConnected()) worker.send(message, () => {});
+}
+
+function split<T>(all: readonly T[], test: (item: T) => boolean): [yes: T[], no: T[]] {
+  return [all.filter(test), all.filter((item) => !test(item))];
+}

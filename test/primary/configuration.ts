@@ -1,0 +1,97 @@
+// Small configurations for tests of the primary.
+
+import type { CheckSettings, Configuration, Health, RealServer } from '../../src/config/model.ts';
+import type { Service, SubVirtualService, VirtualService } from '../../src/config/model.ts';
+
+export function configurationOf(
+  virtualServices: readonly VirtualService[],
+  global: Partial<Configuration['global']> = {}
+): Configuration {
+  return {
+    global: {
+      workers: 1,
+      expect100: 'rfc-7231',
+      additionalL7Header: 'none',
+      dropOnFail: false,
+      drainTimeMs: 1000,
+      logLevel: 'silent',
+      accessLog: false,
+      ...global
+    },
+    admin: { address: '127.0.0.1', port: 0 },
+    certificates: [],
+    virtualServices
+  };
+}
+
+export function checkSettings(settings: Partial<CheckSettings> = {}): CheckSettings {
+  return {
+    type: 'http',
+    port: 0,
+    url: '/',
+    method: 'GET',
+    http11: false,
+    host: undefined,
+    intervalMs: 20,
+    timeoutMs: 5000,
+    retries: 2,
+    ...settings
+  };
+}
+
+function service(settings: Partial<Service>): Service {
+  return {
+    name: 'web',
+    enable: true,
+    schedule: 'lc',
+    idleTimeMs: 1000,
+    check: checkSettings(),
+    notAvailable: undefined,
+    realServers: [],
+    ...settings
+  };
+}
+
+export function virtualService(settings: Partial<VirtualService> = {}): VirtualService {
+  return {
+    ...service(settings),
+    vsType: 'http',
+    address: '127.0.0.1',
+    port: 80,
+    tls: undefined,
+    reencrypt: undefined,
+    subnetOriginating: true,
+    subVSs: [],
+    ...settings
+  };
+}
+
+export function subVS(settings: Partial<SubVirtualService> = {}): SubVirtualService {
+  return { ...service({ name: 'OWA' }), rules: [], isDefault: false, ...settings };
+}
+
+export function realServer(
+  id: string,
+  address: { readonly address: string; readonly port: number },
+  settings: Partial<RealServer> = {}
+): RealServer {
+  const { port } = address;
+  return {
+    id,
+    name: id,
+    address: address.address,
+    port,
+    weight: 1000,
+    limit: 0,
+    enable: true,
+    ...settings
+  };
+}
+
+/** `healthOf` of a table; what is not in it is unknown. */
+export function healthTable(table: Readonly<Record<string, Health['state']>>) {
+  return (id: string): Health => {
+    const state = table[id] ?? 'unknown';
+    return state === 'down' ? { state, reason: 'test' } : { state };
+  };
+}

@@ -1,0 +1,196 @@
+import t from 'tap';
+import type { VirtualService } from '../../src/config/model.ts';
+import { reportStatus } from '../../src/primary/status-report.ts';
+import { isUsable, realServerStatus, virtualServiceStatus } from '../../src/primary/status.ts';
+import { checkSettings, configurationOf, healthTable } from './configuration.ts';
+import { realServer, subVS, virtualService } from './configuration.ts';
+
+const at = { address: '10.0.0.11', port: 443 };
+const [a, b, off] = [
+  realServer('a', at),
+  realServer('b', at),
+  realServer('off', at, { enable: false })
+];
+const redirect = { code: 302, urlOrText: 'https://%h%s' };
+const message = { code: 503, urlOrText: 'Endpoint not available' };
+const healthOf = healthTable({ a: 'up', b: 'down', off: 'up', n: 'unchecked' });
+const n = realServer('n', at);
+
+const cases: [what: string, service: VirtualService, status: string, usable: boolean][] = [
+  ['a server is up', virtualService({ realServers: [a, b] }), 'Up', true],
+  ['all are down', virtualService({ realServers: [b] }), 'Down', false],
+  ['the only one up is disabled', virtualService({ realServers: [b, off] }), 'Down', false],
+  ['not checked yet', virtualService({ realServers: [realServer('new', at)] }), 'Down', false],
+  ['check none', virtualService({ realServers: [n] }), 'Unchecked', true],
+  ['disabled', virtualService({ realServers: [a], enable: false }), 'Disabled', false],
+  ['redirector', virtualService({ notAvailable: redirect }), 'Redirect', true],
+  ['fixed message', virtualService({ notAvailable: message }), 'Fail Message', true],
+  ['nothing at all', virtualService(), 'Down', false],
+  [
+    'all are down behind a message',
+    virtualService({ realServers: [b], notAvailable: message }),
+    'Down',
+    false
+  ],
+  [
+    'one SubVS of two is up',
+    virtualService({ subVSs: [subVS({ realServers: [b] }), subVS({ realServers: [a] })] }),
+    'Up',
+    true
+  ],
+  ['all SubVSs are down', virtualService({ subVSs: [subVS({ realServers: [b] })] }), 'Down', false],
+  [
+    'the SubVS that is up is disabled',
+    virtualService({ subVSs: [subVS({ realServers: [a], enable: false })] }),
+    'Down',
+    false
+  ],
+  [
+    'SubVSs unchecked',
+    virtualService({ subVSs: [subVS({ realServers: [n] })] }),
+    'Unchecked',
+    true
+  ],
+  ['SubVSs without servers', virtualService({ subVSs: [subVS()] }), 'Down', false],
+  [
+    'disabled with SubVSs',
+    virtualService({ enable: false, subVSs: [subVS({ realServers: [a] })] }),
+    'Disabled',
+    false
+  ]
+];
+
+t.test('status words', (t) => {
+  for (const [what, service, status, usable] of cases) {
+    t.equal(virtualServiceStatus(service, healthOf), status, what);
+    t.equal(isUsable(configurationOf([service]), healthOf), usable, `${what}: usable`);
+  }
+  t.equal(realServerStatus(off, { state: 'up' }), 'Disabled');
+  t.equal(realServerStatus(a, { state: 'unknown' }), 'Down');
+  t.end();
+});
+
+t.test('a redirector does not hide that all else is down', (t) => {
+  const down = virtualService({ realServers: [b] });
+  const redirector = virtualService({ notAvailable: redirect });
+  t.equal(isUsable(configurationOf([redirector, down]), healthOf), false);
+  t.equal(isUsable(configurationOf([]), healthOf), false, 'no service at all');
+  t.end();
+});
+
+t.test('the table of the guide', (t) => {
+  const nowMs = Date.parse('2026-01-01T00:01:00Z');
+  const sinceMs = Date.parse('2026-01-01T00:00:00Z');
+  const certificate = { chainPem: '', keyPem: 'secret', dnsNames: ['mail.example.com'] };
+  const tls = { tlsType: 3, ciphers: [], certificates: ['mail'] };
+  const check = checkSettings({
+    type: 'https',
+    port: 443,
+    url: '/owa/healthcheck.htm',
+    intervalMs: 9000,
+    timeoutMs: 4000
+  });
+  const rule = { name: 'OWA', pattern: '/owa' } as never;
+  const report = (selfSigned: boolean): object =>
+    reportStatus({
+      version: '0.1.0',
+      phase: 'ready',
+      revision: 7,
+      nowMs,
+      configuration: {
+        ...configurationOf([
+          virtualService({
+            name: 'Exchange',
+            address: '192.0.2.10',
+            port: 443,
+            tls,
+            subVSs: [subVS({ check, rules: [rule], realServers: [a, b] })]
+          }),
+          virtualService({
+            name: 'redirect',
+            notAvailable: redirect,
+            check: { ...check, type: 'none' }
+          })
+        ]),
+        certificates: [{ ...certificate, name: 'mail', selfSigned }]
+      },
+      record: (id) => ({
+        health: healthOf(id),
+        sinceMs,
+        lastCheckAtMs: nowMs,
+        lastCheckDurationMs: 1.26
+      }),
+      counters: {
+        clients: 3,
+        requests: 9,
+        errors: { 'no-server': 1 },
+        servers: [
+          {
+            id: 'a',
+            active: 2,
+            connections: 4,
+            requests: 8,
+            bytesToServer: 16,
+            bytesFromServer: 32
+          }
+        ]
+      },
+      workers: [{ pid: 17, startedAtMs: nowMs - 61_500, stage: 'serving' }]
+    });
+  const text = JSON.stringify(report(false));
+  t.notMatch(text, 'secret', 'no key in it');
+  t.match(JSON.parse(text), {
+    version: '0.1.0',
+    state: 'ready',
+    revision: 7,
+    workers: [{ pid: 17, uptimeSeconds: 61, state: 'serving' }],
+    clients: 3,
+    requests: 9,
+    errors: { 'no-server': 1 },
+    virtualServices: [
+      {
+        name: 'Exchange',
+        address: '192.0.2.10',
+        port: 443,
+        prot: 'tcp',
+        layer: 'L7',
+        certificateInstalled: ['mail'],
+        status: 'Up',
+        subVSs: [
+          {
+            name: 'OWA',
+            status: 'Up',
+            rules: ['OWA'],
+            schedule: 'lc',
+            check:
+              'https GET /owa/healthcheck.htm on port 443, every 9 s, 4 s for an answer, 2 retries',
+            realServers: [
+              {
+                name: 'a',
+                address: '10.0.0.11',
+                port: 443,
+                weight: 1000,
+                limit: 0,
+                enable: true,
+                status: 'Up',
+                reason: null,
+                since: '2026-01-01T00:00:00.000Z',
+                lastCheck: '2026-01-01T00:01:00.000Z',
+                lastCheckMs: 1.3,
+                activeConnections: 2,
+                connections: 4,
+                requests: 8,
+                bytesToServer: 16,
+                bytesFromServer: 32
+              },
+              { name: 'b', status: 'Down', reason: 'test', activeConnections: 0 }
+            ]
+          }
+        ]
+      },
+      { name: 'redirect', status: 'Redirect', certificateInstalled: 'none', check: 'none' }
+    ]
+  });
+  t.match(report(true), { virtualServices: [{ certificateInstalled: 'self-signed' }] });
+  t.end();
+});
