@@ -1,0 +1,37 @@
+// One stand-in as a process of its own, so that it can be killed as a server dies. It does what the
+// lab's messages say and ends with the lab.
+
+import { startExchange, type Exchange, type ExchangeOptions } from './exchange.ts';
+
+export type ToExchange =
+  | { readonly type: 'start'; readonly options: ExchangeOptions }
+  | { readonly type: 'component'; readonly directory: string; readonly active: boolean };
+
+export type FromExchange =
+  { readonly type: 'listening' } | { readonly type: 'failed'; readonly reason: string };
+
+let exchange: Exchange | undefined;
+
+process.on('message', (message: ToExchange) => void obey(message));
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C on a terminal reaches every process; the lab decides when this one ends.
+process.on('SIGINT', () => {});
+
+async function obey(message: ToExchange): Promise<void> {
+  switch (message.type) {
+    case 'start':
+      try {
+        exchange = await startExchange(message.options);
+        answer({ type: 'listening' });
+      } catch (error) {
+        answer({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+      }
+      return;
+    case 'component':
+      exchange?.setComponent(message.directory, message.active);
+  }
+}
+
+function answer(message: FromExchange): void {
+  process.send?.(message);
+}

@@ -1,0 +1,78 @@
+// The lab's hold on one stand-in: it can be killed as by a power cut, and started again.
+
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { ExchangeOptions } from './exchange.ts';
+import type { FromExchange, ToExchange } from './exchange-process.ts';
+
+const program = fileURLToPath(new URL('exchange-process.ts', import.meta.url));
+
+export class LabServer {
+  /** `EX01`, as it stands in the configuration. */
+  readonly name: string;
+  readonly #options: ExchangeOptions;
+  /** Called when the process ended without `end` having been called. */
+  readonly #onDeath: () => void;
+  readonly #inactive = new Set<string>();
+  #child: ChildProcess | undefined;
+
+  constructor(name: string, options: ExchangeOptions, onDeath: () => void) {
+    this.name = name;
+    this.#options = options;
+    this.#onDeath = onDeath;
+  }
+
+  /** Undefined while it is dead. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  isActive(directory: string): boolean {
+    return !this.#inactive.has(directory);
+  }
+
+  async start(): Promise<void> {
+    const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#child = child;
+    child.on('exit', () => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#onDeath();
+    });
+    child.on('error', () => {});
+    tell(child, { type: 'start', options: this.#options });
+    const dead = once(child, 'exit').then((): FromExchange => ({
+      type: 'failed',
+      reason: 'ended'
+    }));
+    const said = once(child, 'message').then(([message]) => message as FromExchange);
+    const first = await Promise.race([said, dead]);
+    if (first.type === 'failed') throw new Error(`${this.name} cannot start: ${first.reason}`);
+    for (const directory of this.#inactive)
+      tell(child, { type: 'component', directory, active: false });
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  setComponent(directory: string, active: boolean): void {
+    if (active) this.#inactive.delete(directory);
+    else this.#inactive.add(directory);
+    if (this.#child !== undefined) tell(this.#child, { type: 'component', directory, active });
+  }
+
+  async end(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+}
+
+function tell(child: ChildProcess, message: ToExchange): void {
+  // A child that died meanwhile is told of by its exit.
+  child.send(message, () => {});
+}
