@@ -1,0 +1,75 @@
+// One round of autocannon. Arguments: URL, seconds, pid of the proxy. Prints a Sample as JSON.
+// The first moments open the connections and do not count: the subject is keep-alive requests.
+
+import autocannon, { type Result } from 'autocannon';
+import type { Sample } from './load.ts';
+import { readAccount, type Account } from './measure.ts';
+import { answerBody, connections, requestHeaders, requestPaths } from './workload.ts';
+
+const leadSeconds = 0.5;
+const [url = '', seconds = '', pid = ''] = process.argv.slice(2);
+const proxy = Number(pid);
+const times: number[] = [];
+let begun: { readonly account: Account; readonly atMs: number } | undefined;
+
+const load = autocannon(
+  {
+    url,
+    connections,
+    // Longer than needed: it is stopped by hand when the time is up.
+    duration: Number(seconds) + leadSeconds + 5,
+    timeout: 5,
+    // How often it looks whether it was stopped.
+    sampleInt: 50,
+    headers: requestHeaders,
+    requests: requestPaths.map((path) => ({ method: 'GET', path })),
+    servername: 'mail.example.com',
+    verifyBody: (body) => body === answerBody
+  },
+  report
+);
+load.on('response', (_client, _status, _bytes, ms: number) => {
+  if (begun !== undefined) times.push(ms);
+});
+
+let sample: Omit<Sample, 'failures'> | undefined;
+
+setTimeout(() => {
+  begun = { account: readAccount(proxy), atMs: performance.now() };
+  setTimeout(finish, Number(seconds) * 1000);
+}, leadSeconds * 1000);
+
+function finish(): void {
+  if (begun === undefined) throw new Error('the round ended before it began');
+  const after = readAccount(proxy);
+  const elapsedMs = performance.now() - begun.atMs;
+  const sorted = times.toSorted((a, b) => a - b);
+  sample = {
+    requests: times.length,
+    seconds: elapsedMs / 1000,
+    cpuSeconds: after.cpuSeconds - begun.account.cpuSeconds,
+    rssBytes: after.rssBytes,
+    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0
+  };
+  (load as typeof load & { stop(): void }).stop();
+}
+
+function report(error: Error | null, result: Result): void {
+  if (error !== null) throw error;
+  if (sample === undefined) throw new Error('autocannon ended before its time');
+  // autocannon reconnects without a word when a server closes: such a request stays unanswered.
+  const unanswered = result.requests.sent - result.requests.total - connections;
+  const counts = {
+    errors: result.errors,
+    timeouts: result.timeouts,
+    'answers that are not 2xx': result.non2xx,
+    'wrong bodies': result.mismatches,
+    'requests never answered': Math.max(0, unanswered)
+  };
+  const failures = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${count} ${kind}`);
+  const whole: Sample = { ...sample, failures };
+  process.stdout.write(JSON.stringify(whole));
+}

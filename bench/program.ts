@@ -1,0 +1,104 @@
+// Starts the programs of a comparison, waits until they serve and stops them again.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface Program {
+  readonly name: string;
+  readonly pid: number;
+  /** The end of what it wrote to its outputs. */
+  said(): string;
+  stop(): Promise<void>;
+}
+
+const startTimeoutMs = 20_000;
+const stopTimeoutMs = 5_000;
+const running = new Set<ChildProcess>();
+
+// Whatever ends the bench must not leave servers behind.
+process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+
+/** Resolves once something accepts at `address:port`; what the program said is in the error. */
+export async function startProgram(
+  name: string,
+  command: readonly [string, ...string[]],
+  address: string,
+  port: number
+): Promise<Program> {
+  const [file, ...args] = command;
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const pid = child.pid;
+  let said = '';
+  const listen = (chunk: Buffer): void => void (said = (said + chunk.toString()).slice(-4000));
+  child.stdout.on('data', listen);
+  child.stderr.on('data', listen);
+  running.add(child);
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', (error) => {
+      said += error.message;
+      resolve();
+    });
+    child.on('exit', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
+
+  const over = performance.now() + startTimeoutMs;
+  while (!(await accepts(address, port))) {
+    const gone = pid === undefined || child.exitCode !== null || child.signalCode !== null;
+    if (gone || performance.now() > over) {
+      child.kill('SIGKILL');
+      throw new Error(`${name} ${gone ? 'ended' : 'does not listen'}; it said:\n${said}`);
+    }
+    await delay(50);
+  }
+  if (pid === undefined) throw new Error(`${name} did not start: ${said}`);
+  return { name, pid, said: () => said, stop: () => stopChild(child, ended) };
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+  await ended;
+  clearTimeout(late);
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '0.0.0.0');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The full path of an installed program; Debian keeps daemons in /usr/sbin. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}

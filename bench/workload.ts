@@ -1,0 +1,65 @@
+// The work that every proxy in the comparison is given: nine path rules as in the Exchange
+// templates, two servers, one small answer.
+
+export type ScenarioName = 'plain' | 'offload' | 'reencrypt';
+
+export interface Scenario {
+  readonly name: ScenarioName;
+  readonly says: string;
+  readonly tlsInFront: boolean;
+  readonly tlsBehind: boolean;
+}
+
+export const scenarios: readonly Scenario[] = [
+  { name: 'plain', says: 'HTTP on both sides', tlsInFront: false, tlsBehind: false },
+  { name: 'offload', says: 'TLS in front, plain servers', tlsInFront: true, tlsBehind: false },
+  { name: 'reencrypt', says: 'TLS on both sides', tlsInFront: true, tlsBehind: true }
+];
+
+/** A rule per virtual directory: the first segment of the path, without regard to case. */
+export const directories: readonly { readonly name: string; readonly prefix: string }[] = [
+  { name: 'ActiveSync', prefix: '/microsoft-server-activesync' },
+  { name: 'Autodiscover', prefix: '/autodiscover' },
+  { name: 'ECP', prefix: '/ecp' },
+  { name: 'EWS', prefix: '/ews' },
+  { name: 'MAPI', prefix: '/mapi' },
+  { name: 'OAB', prefix: '/oab' },
+  { name: 'OWA', prefix: '/owa' },
+  { name: 'PowerShell', prefix: '/powershell' },
+  { name: 'RPC', prefix: '/rpc' }
+];
+
+/** One request for each rule, spelt as clients spell them. */
+export const requestPaths: readonly string[] = [
+  '/Microsoft-Server-ActiveSync?Cmd=Ping&User=alice&DeviceId=0123456789&DeviceType=iPhone',
+  '/Autodiscover/Autodiscover.xml',
+  '/ecp/default.aspx',
+  '/EWS/Exchange.asmx',
+  '/mapi/emsmdb/?MailboxId=6a3f2c1e-0b1d-4c55-9f0e-2f6f3a1c9d10@example.com',
+  '/OAB/2f6f3a1c-9d10-4c55-9f0e-6a3f2c1e0b1d/oab.xml',
+  '/owa/service.svc?action=FindItem',
+  '/powershell?serializationLevel=Full',
+  '/rpc/rpcproxy.dll?ex01.example.com:6001'
+];
+
+/** About 400 bytes of head, as a browser or Outlook sends. */
+export const requestHeaders: Readonly<Record<string, string>> = {
+  Host: 'mail.example.com',
+  'User-Agent': 'Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)',
+  Accept: '*/*',
+  'Accept-Encoding': 'gzip, deflate',
+  'Accept-Language': 'en-GB,en;q=0.7,de;q=0.3',
+  'X-RequestId': '{5d2d8a3c-8d2a-4f2a-9b5e-2a6f7c9d1e10}:42',
+  Cookie: 'ClientId=8F2E6B0C4D1A4E7F9B3C; X-BackEndCookie=S-1-5-21-1111111111-2222222222-333333333'
+};
+
+export const answerBody =
+  'A small answer, as most of those that Exchange gives to a busy client.\n';
+
+/** Servers have an address each and share the port, so that one check port suits both. */
+export const serverAddresses: readonly string[] = ['127.0.0.11', '127.0.0.12'];
+
+export const checkPath = '/owa/healthcheck.htm';
+export const checkBody = '200 OK<br/>EX.example.com';
+
+export const connections = 32;
