@@ -1,7 +1,7 @@
 // Certificates of the file, and the self-signed one for services that are given none.
 
 import { X509Certificate } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { importCertificate, selfSignedCertificate } from '../tls/certificate.ts';
@@ -122,6 +122,14 @@ function stillValid(data: Buffer): Certificate | undefined {
 /** All or nothing, and never readable by others, not even for a moment. */
 async function store(path: string, chainPem: string, keyPem: string): Promise<void> {
   const draft = join(dirname(path), `.${selfSignedFile}.${process.pid}`);
-  await writeFile(draft, `${chainPem.trimEnd()}\n${keyPem.trimEnd()}\n`, { mode: 0o600 });
-  await rename(draft, path);
+  await rm(draft, { force: true });
+  try {
+    // `wx`: an existing file would keep its mode.
+    const text = `${chainPem.trimEnd()}\n${keyPem.trimEnd()}\n`;
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }

@@ -42,22 +42,22 @@ export async function loadConfiguration(file: string, options: LoadOptions = {})
   const section = root === undefined ? undefined : readFileSection(root, report);
   if (section === undefined) return { problems };
   const warnings: string[] = [];
-  const configuration = await build(section, file, options, report, (warning) =>
-    warnings.push(warning)
-  );
+  const warn = (warning: string): unknown => warnings.push(warning);
+  const folder = dirname(resolvePath(file));
+  const built = await build(section, folder, options.resolve, report, warn);
   if (problems.length > 0) return { problems: sortProblems(problems, file) };
+  const configuration = await addSelfSigned(built, folder, options.writable ?? true, warn);
   return { configuration: freeze(configuration), warnings };
 }
 
 async function build(
   section: FileSection,
-  file: string,
-  options: LoadOptions,
+  folder: string,
+  ask: Resolve | undefined,
   report: Report,
   warn: (text: string) => void
 ): Promise<Configuration> {
   const { settings, place } = section;
-  const folder = dirname(resolvePath(file));
   const global = settings.global?.value?.settings ?? {};
   const admin = {
     address: settings.admin?.value?.settings.address?.value ?? '127.0.0.1',
@@ -70,7 +70,7 @@ async function build(
   }
   const entries = expandAll(section, report, warn);
   const known = await loadCertificates(settings.certificates?.value ?? [], folder, report);
-  const resolve = resolveOnce(options.resolve);
+  const resolve = resolveOnce(ask);
   for (const host of hostNames(entries)) void resolve(host).catch(() => undefined);
   const around: Omit<Surroundings, 'templateRules'> = {
     folder,
@@ -90,15 +90,23 @@ async function build(
   }
   judgeTogether(built, admin, report);
   const virtualServices = built.map(({ service }) => service);
-  const certificates = known.certificates;
-  const unassigned = virtualServices.filter((service) =>
+  return { global: buildGlobal(global), admin, certificates: known.certificates, virtualServices };
+}
+
+/** Only once the rest is sound: a refused configuration leaves nothing behind. */
+async function addSelfSigned(
+  configuration: Configuration,
+  folder: string,
+  writable: boolean,
+  warn: (text: string) => void
+): Promise<Configuration> {
+  const users = configuration.virtualServices.filter((service) =>
     service.tls?.certificates.includes(selfSignedName)
   );
-  if (unassigned.length > 0) {
-    for (const { name } of unassigned) warn(`${name}: a self-signed certificate is in use`);
-    certificates.push(await keepSelfSigned(folder, options.writable ?? true, warn));
-  }
-  return { global: buildGlobal(global), admin, certificates, virtualServices };
+  if (users.length === 0) return configuration;
+  for (const { name } of users) warn(`${name}: a self-signed certificate is in use`);
+  const certificate = await keepSelfSigned(folder, writable, warn);
+  return { ...configuration, certificates: [...configuration.certificates, certificate] };
 }
 
 function expandAll(

@@ -96,7 +96,8 @@ export function parseYaml(text: string, file: string, report: Report): YamlNode 
 export function withoutTopLevelKey(text: string, key: string): string {
   const document = parseDocument(text);
   document.delete(key);
-  return document.toString({ lineWidth: 100, singleQuote: true });
+  // The blank lines around the key would now stand together.
+  return document.toString({ lineWidth: 100, singleQuote: true }).replaceAll(/\n{3,}/g, '\n\n');
 }
 
 /**
