@@ -29,7 +29,7 @@ abstract class Head {
   connectionKeepAlive = false;
   connectionUpgrade = false;
   /** Fields that a Connection field names besides the well-known ones, lower case. */
-  connectionNames: string[] | undefined;
+  connectionNames: Set<string> | undefined;
 
   clear(): void {
     this.bytes = empty;
@@ -66,7 +66,7 @@ abstract class Head {
     const names = this.connectionNames;
     if (names === undefined) return;
     for (let n = 0; n < this.fieldCount; n++) {
-      if (!this.hopByHop.includes(n) && names.includes(this.name(n).toLowerCase())) {
+      if (!this.hopByHop.includes(n) && names.has(this.name(n).toLowerCase())) {
         this.hopByHop.push(n);
       }
     }
@@ -104,7 +104,7 @@ export class RequestHead extends Head {
   hostField = -1;
   isHead = false;
   expectContinue = false;
-  /** `Upgrade: websocket` and nothing else. */
+  /** `Upgrade: websocket` and nothing else; see `asksForUpgrade`. */
   upgradeWebSocket = false;
   /** Authorization by NTLM or Negotiate: it authenticates the connection, not the request. */
   authenticatesConnection = false;
@@ -118,7 +118,7 @@ export class RequestHead extends Head {
     this.authenticatesConnection = false;
   }
 
-  /** Asks for a WebSocket; RFC 9110 7.8: an HTTP/1.0 client cannot. */
+  /** RFC 9110 7.8: Connection must name the field, and HTTP/1.0 has no 101. */
   get asksForUpgrade(): boolean {
     return this.upgradeWebSocket && this.connectionUpgrade && this.minorVersion === 1;
   }
@@ -152,6 +152,11 @@ export class RequestHead extends Head {
   /** Host without port, lower case; '' without one. An IPv6 address keeps its brackets. */
   get host(): string {
     return this.authority.replace(/:\d*$/, '').toLowerCase();
+  }
+
+  /** Whether the client may wait for 100 before it sends the body (RFC 9110 10.1.1). */
+  get awaitsContinue(): boolean {
+    return this.expectContinue && this.minorVersion === 1 && this.framing !== 'none';
   }
 
   /** Whether the client's connection may carry another request (RFC 9112 9.3). */

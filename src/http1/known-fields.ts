@@ -162,7 +162,7 @@ function readConnectionOption(
   } else {
     const name = bytes.toString('latin1', start, end).toLowerCase();
     if (neverHopByHop.has(name)) throw fail(`Connection names ${name}`);
-    (head.connectionNames ??= []).push(name);
+    (head.connectionNames ??= new Set()).add(name);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   TOKEN,
   ZERO,
   skip,
+  decimal,
   isWord
 } from './bytes.ts';
 import type { RequestHead } from './head.ts';
@@ -127,7 +128,8 @@ export function isAuthority(bytes: Buffer, start = 0, end = bytes.length): boole
     if (i === start) return false;
   }
   if (i === end) return true;
-  return bytes[i] === COLON && /^:\d{0,5}$/.test(bytes.toString('latin1', i, end));
+  if (bytes[i] !== COLON) return false;
+  return i + 1 === end || decimal(bytes, i + 1, end, 65_535) >= 0;
 }
 
 function incomplete(line: number, bound: number): number {

@@ -2,7 +2,7 @@
 // hostile input too: what is read wrongly here would be cached or shown under another request.
 
 import { ProxyError } from '../error.ts';
-import { CR, LF, NINE, SP, VALUE, ZERO, skip } from './bytes.ts';
+import { CR, LF, NINE, SP, VALUE, ZERO, decimal, skip } from './bytes.ts';
 import type { AnswerHead } from './head.ts';
 import { lineBytesMax } from './limits.ts';
 
@@ -21,7 +21,7 @@ export function readStatusLine(head: AnswerHead, bytes: Buffer, at: number, limi
     }
   }
   head.minorVersion = (bytes[at + 7] ?? 0) - ZERO;
-  head.status = Number(bytes.toString('latin1', at + 9, at + 12));
+  head.status = decimal(bytes, at + 9, at + 12, 999);
   if (head.status < 100 || head.status > 599) throw bad(`status ${head.status}`);
   let i = at + form.length;
   if (i >= length) return -1;

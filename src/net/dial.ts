@@ -1,6 +1,7 @@
 // Opens a connection to a real server, in clear or by TLS, within a time.
 
 import { connect, type Socket } from 'node:net';
+import { sharedRead } from './connection.ts';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 
 export interface DialOptions {
@@ -27,6 +28,7 @@ export function dial(options: DialOptions): Dialling {
     port,
     allowHalfOpen: true,
     noDelay: true,
+    onread: sharedRead,
     keepAlive: true,
     // Firewalls between us and the server forget silent connections after minutes.
     keepAliveInitialDelay: 60_000,

@@ -55,6 +55,11 @@ export class RealServer implements Candidate {
     return enable && this.isUp && (limit === 0 || this.active < limit);
   }
 
+  /** Takes a place for `attempt`, a dial, until `release`: it is no connection yet. */
+  reserve(attempt: OpenConnection): void {
+    this.#open.add(attempt);
+  }
+
   /** Counts `connection` as one of this server's until `release`. */
   hold(connection: OpenConnection): void {
     if (this.#open.has(connection)) return;
@@ -62,9 +67,12 @@ export class RealServer implements Candidate {
     this.connections++;
   }
 
-  /** Whether `connection` may go on here although the limit is reached: it counts already. */
-  allows(connection: OpenConnection): boolean {
-    return this.settings.enable && this.isUp && this.#open.has(connection);
+  /**
+   * Whether `connection` may go on here although no new one may come: it counts already where the
+   * limit is reached, and on a server that is merely disabled it stays while it is `signedIn`.
+   */
+  allows(connection: OpenConnection, signedIn: boolean): boolean {
+    return (this.settings.enable || signedIn) && this.isUp && this.#open.has(connection);
   }
 
   release(connection: OpenConnection): void {

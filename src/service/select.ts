@@ -22,6 +22,9 @@ export function chooseService(virtualService: VirtualService, facts: RequestFact
 /** The connection that a client uses at present. */
 export interface Current extends OpenConnection {
   readonly address: string;
+  readonly port: number;
+  /** NTLM or Negotiate went over it: the server knows it as a user. */
+  readonly signedIn: boolean;
 }
 
 /**
@@ -36,10 +39,15 @@ export function chooseRealServer(
 ): RealServer | undefined {
   const { realServers } = service;
   if (current !== undefined) {
+    let sameHost: RealServer | undefined;
     for (const server of realServers) {
-      if (server.settings.address !== current.address || tried.includes(server)) continue;
-      if (server.isAvailable || server.allows(current)) return server;
+      const { address, port } = server.settings;
+      if (address !== current.address || tried.includes(server)) continue;
+      if (!server.isAvailable && !server.allows(current, current.signedIn)) continue;
+      if (port === current.port) return server;
+      sameHost ??= server;
     }
+    if (sameHost !== undefined) return sameHost;
   }
   const available = realServers.filter((server) => server.isAvailable && !tried.includes(server));
   const trusted = available.filter((server) => !server.suspected);

@@ -129,14 +129,16 @@ function write(
   const head =
     `HTTP/1.1 ${status} ${reason}\r\n` +
     (location === undefined ? '' : `Location: ${location}\r\n`) +
-    'Content-Type: text/html; charset=utf-8\r\n' +
-    `Content-Length: ${body.length}\r\n` +
+    // RFC 9110 15.3.5, 8.6: 204 has no body and announces none.
+    (status === 204
+      ? ''
+      : `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${body.length}\r\n`) +
     'Cache-Control: no-store\r\n' +
     `X-Request-Id: ${id}\r\n` +
     (keepAlive ? (old ? 'Connection: Keep-Alive\r\n' : '') : 'Connection: close\r\n') +
     '\r\n';
   const bytes = Buffer.from(head, 'latin1');
-  return request?.isHead === true ? bytes : Buffer.concat([bytes, body]);
+  return request?.isHead === true || status === 204 ? bytes : Buffer.concat([bytes, body]);
 }
 
 /** Anything but a `ProxyError` is a mistake of ours: it ends this exchange, and is told in full. */

@@ -1,10 +1,14 @@
 // The field lines that we write ourselves: what belongs to each connection, and the additional
 // L7 header (guide 2.4). All else goes on as it came.
 
-import type { AnswerHead, Framing } from '../http1/head.ts';
+import { isWord } from '../http1/bytes.ts';
+import type { AnswerHead, Framing, RequestHead } from '../http1/head.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Field lines to add to a request. */
+/** A server that reads CGI names takes both for the same. */
+const clientSideNames = ['x-clientside', 'x_clientside'];
+
+/** Field lines to add to a request. Those of the client that ours would not outdo are dropped. */
 export function requestFields(exchange: Exchange): string {
   const { request, session, virtualService } = exchange;
   let fields = '';
@@ -20,6 +24,7 @@ export function requestFields(exchange: Exchange): string {
     case 'x-forwarded-for':
       return `${fields}X-Forwarded-For: ${session.clientAddress}\r\n`;
     case 'x-clientside':
+      dropFields(request, clientSideNames);
       return `${fields}X-ClientSide: ${session.clientSide}\r\n`;
   }
 }
@@ -27,7 +32,9 @@ export function requestFields(exchange: Exchange): string {
 /** Whether the client's connection can go on after this answer. */
 export function clientStays(exchange: Exchange, head: AnswerHead, framing: Framing): boolean {
   const { request, session } = exchange;
-  if (!request.persistent || session.isEnding || !session.client.isOpen) return false;
+  const { client } = session;
+  if (!request.persistent || session.isEnding) return false;
+  if (!client.isOpen && !client.hasHeld) return false;
   if (framing === 'close' || (framing === 'chunked' && request.minorVersion === 0)) return false;
   // The user that this connection stands for is known to the server's connection only.
   return head.persistent || !session.authenticatesConnection;
@@ -47,8 +54,17 @@ export function interimFields(head: AnswerHead): string {
 
 /** An HTTP/1.0 client gets the data without the chunks, so it must not read that there are any. */
 export function dropChunked(head: AnswerHead): void {
+  dropFields(head, ['transfer-encoding']);
+}
+
+/** Adds the fields of these names (lower case) to the hop-by-hop ones. */
+function dropFields(head: RequestHead | AnswerHead, names: readonly string[]): void {
+  const { bytes, fields, hopByHop } = head;
   for (let n = 0; n < head.fieldCount; n++) {
-    if (head.name(n).toLowerCase() === 'transfer-encoding') head.hopByHop.push(n);
+    const start = fields[n * 4] ?? 0;
+    const end = fields[n * 4 + 1] ?? 0;
+    if (!names.some((name) => isWord(bytes, start, end, name)) || hopByHop.includes(n)) continue;
+    hopByHop.push(n);
   }
-  head.hopByHop.sort((a, b) => a - b);
+  hopByHop.sort((a, b) => a - b);
 }

@@ -94,7 +94,9 @@ async function dialUntilConnected(
   for (let server: RealServer | undefined = first; ;) {
     exchange.realServer = server;
     try {
-      const connection = await session.servers.dial(server, virtualService);
+      const { servers } = session;
+      const connection = servers.openTo(server) ?? (await servers.dial(server, virtualService));
+      if (session.client.isClosed) throw clientClosed();
       exchange.connectedMs = performance.now();
       return connection;
     } catch (error) {

@@ -1,8 +1,8 @@
 // One client connection, from accept to close: its requests one after the other, and the server
 // connections that belong to it.
 
-import type { TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ProxyError } from '../error.ts';
 import { BodyReader } from '../http1/body.ts';
 import type { RequestHead } from '../http1/head.ts';
@@ -36,6 +36,8 @@ export interface Entrance {
 export class HttpSession implements Session {
   readonly client: Connection;
   readonly clientAddress: string;
+  /** TLS version in use, `undefined` in clear. */
+  readonly tlsVersion: string | undefined;
   readonly traffic: Traffic;
   readonly entrance: Entrance;
   readonly servers: ServerConnections;
@@ -56,6 +58,8 @@ export class HttpSession implements Session {
   constructor(socket: Socket, entrance: Entrance, traffic: Traffic) {
     this.client = new Connection(socket);
     this.clientAddress = plainAddress(socket.remoteAddress ?? '');
+    // Noted now: a socket that is gone does not tell any more.
+    this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? undefined) : undefined;
     this.traffic = traffic;
     this.entrance = entrance;
     this.servers = new ServerConnections(() => this.#serverLost());
@@ -70,12 +74,6 @@ export class HttpSession implements Session {
     return this.#mustEnd || this.traffic.draining || this.entrance.virtualService === undefined;
   }
 
-  /** TLS version in use, `undefined` in clear. */
-  get tlsVersion(): string | undefined {
-    const { socket } = this.client;
-    return 'getProtocol' in socket ? ((socket as TLSSocket).getProtocol() ?? undefined) : undefined;
-  }
-
   /** Both ends as LoadMaster writes them in X-ClientSide. */
   get clientSide(): string {
     const { localAddress, localPort, remotePort } = this.client.socket;
@@ -87,7 +85,7 @@ export class HttpSession implements Session {
   nextRequest(): boolean | Promise<boolean> {
     if (this.isEnding || this.client.isClosed) return false;
     this.#enter('waiting');
-    const held = this.client.takeHeld();
+    const held = this.client.socket.writableNeedDrain ? undefined : this.client.takeHeld();
     if (held !== undefined) {
       const rest = this.heads.take(held);
       if (rest !== undefined) {
@@ -207,7 +205,10 @@ export async function serveHttp(session: HttpSession): Promise<void> {
       const next = session.nextRequest();
       if (!(next instanceof Promise ? await next : next)) break;
       const { virtualService } = session.entrance;
-      if (virtualService === undefined) break;
+      if (virtualService === undefined) {
+        const code = session.traffic.draining ? 'draining' : 'service-gone';
+        throw new ProxyError(code, 'ballast', 'the service ended before the request was complete');
+      }
       const exchange = session.beginExchange(virtualService);
       await serveExchange(exchange);
       if (!exchange.keepAlive) break;
@@ -219,18 +220,22 @@ export async function serveHttp(session: HttpSession): Promise<void> {
   }
 }
 
-/** Reads until a request's head is complete. */
+/**
+ * Reads until a request's head is complete. A client that has not taken its last answer yet is not
+ * read: one that asks and never reads would fill our memory with answers.
+ */
 class HeadWait implements Receiver {
   readonly #session: HttpSession;
   readonly #resolve: (complete: boolean) => void;
   readonly #reject: (error: unknown) => void;
-  #state: 'waiting' | 'settled' = 'waiting';
+  #state: 'unsent' | 'waiting' | 'settled';
 
   constructor(
     session: HttpSession,
     resolve: (complete: boolean) => void,
     reject: (error: unknown) => void
   ) {
+    this.#state = session.client.socket.writableNeedDrain ? 'unsent' : 'waiting';
     this.#session = session;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -238,7 +243,7 @@ class HeadWait implements Receiver {
 
   onBytes(bytes: Buffer): void {
     const { client, heads } = this.#session;
-    if (this.#state === 'settled') {
+    if (this.#state !== 'waiting') {
       client.hold(bytes);
       return;
     }
@@ -255,14 +260,18 @@ class HeadWait implements Receiver {
   }
 
   onEnd(): void {
-    this.stop();
+    if (this.#state === 'waiting') this.stop();
   }
 
   onClose(): void {
     this.stop();
   }
 
-  onDrain(): void {}
+  onDrain(): void {
+    if (this.#state !== 'unsent') return;
+    this.#state = 'waiting';
+    this.#session.client.receive(this);
+  }
 
   stop(): void {
     if (this.#state === 'settled') return;
@@ -288,7 +297,7 @@ class Linger implements Receiver {
   onBytes(): void {}
 
   onEnd(): void {
-    this.#session.destroy();
+    // The socket closes by itself once our last byte is out as well.
   }
 
   onClose(): void {

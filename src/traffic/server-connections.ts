@@ -23,6 +23,8 @@ export class ServerConnection implements Receiver {
   readonly head: AnswerHead;
   readonly heads: HeadGatherer;
   readonly body = new BodyReader('server');
+  /** NTLM or Negotiate went over it. */
+  signedIn = false;
   readonly #owner: ServerConnections;
 
   constructor(connection: Connection, server: RealServer, owner: ServerConnections) {
@@ -97,7 +99,7 @@ export class ServerConnections {
     });
     // Counted from now on: many that dial at the same time must not all choose the same server.
     const attempt = { destroy: () => dialling.abort() };
-    server.hold(attempt);
+    server.reserve(attempt);
     this.#abortDial = attempt.destroy;
     try {
       const connection = new Connection(await dialling.socket);

@@ -54,7 +54,7 @@ export class Listener {
   listen(address: string, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host: address, port, backlog }, () => {
+      this.#server.listen({ host: address, port, backlog, ipv6Only: true }, () => {
         this.#server.off('error', reject);
         // Out of descriptors for a moment, say: that must not end the worker.
         this.#server.on('error', (error) => this.#traffic.log.error({ err: error }, 'listener'));

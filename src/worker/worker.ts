@@ -4,7 +4,8 @@
 import process from 'node:process';
 import { createLog, flushLog } from '../log.ts';
 import type { ToPrimary, ToWorker } from '../messages.ts';
-import { buildPlan, listenKey, type Plan } from '../service/build.ts';
+import { buildPlan, type Plan } from '../service/build.ts';
+import type { RealServer } from '../service/real-server.ts';
 import { Traffic } from '../traffic/traffic.ts';
 import { countersOf, LoadReport } from './reports.ts';
 import { Listener } from './listeners.ts';
@@ -59,28 +60,33 @@ function receive(message: ToWorker): void {
 /** Builds the new plan, opens what is new, swaps, and only then closes what is gone. */
 async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<void> {
   const { configuration, revision, health } = message;
-  const known = plan?.realServers ?? new Map();
+  const known = plan?.realServers ?? new Map<string, RealServer>();
+  const inService = [...known.values()].filter((server) => server.settings.enable);
   const next = buildPlan({ revision, configuration, health, known, turn: workerNumber });
   const ticketKeys = Buffer.from(message.ticketKeys, 'base64');
   const wanted = new Set(next.virtualServices.map((service) => service.listenKey));
   log.level = configuration.global.logLevel;
   traffic.accessLog = configuration.global.accessLog;
+  const fresh = new Map<string, Listener>();
   for (const virtualService of next.virtualServices) {
-    const open = listeners.get(virtualService.listenKey);
-    const listener = open ?? new Listener(traffic);
+    const { listenKey: key, settings } = virtualService;
+    if (listeners.has(key)) continue;
+    const listener = new Listener(traffic);
     listener.serve(virtualService, next.certificates, ticketKeys);
-    if (open !== undefined) continue;
-    const { address, port } = virtualService.settings;
     try {
-      await listener.listen(address, port);
+      await listener.listen(settings.address, settings.port);
     } catch (error) {
+      for (const opened of fresh.values()) opened.close();
       const reason = error instanceof Error ? error.message : String(error);
-      const where = listenKey(virtualService.settings);
-      tell({ type: 'cannot-listen', revision, reason: `cannot listen on ${where}: ${reason}` });
+      tell({ type: 'cannot-listen', revision, reason: `cannot listen on ${key}: ${reason}` });
       return;
     }
-    listeners.set(virtualService.listenKey, listener);
+    fresh.set(key, listener);
   }
+  for (const virtualService of next.virtualServices) {
+    listeners.get(virtualService.listenKey)?.serve(virtualService, next.certificates, ticketKeys);
+  }
+  for (const [key, listener] of fresh) listeners.set(key, listener);
   plan = next;
   for (const [key, listener] of listeners) {
     if (wanted.has(key)) continue;
@@ -89,7 +95,20 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   }
   // Idle sessions of a service that is gone have nothing to wait for.
   for (const session of traffic.sessions) session.endIfGone();
+  const { drainTimeMs } = next.global;
+  for (const server of inService) if (!isInService(server)) cutLater(server, drainTimeMs);
   tell({ type: 'applied', revision });
+}
+
+function isInService({ id }: RealServer): boolean {
+  return plan?.realServers.get(id)?.settings.enable === true;
+}
+
+/** What a server has that was disabled or removed may go on for the drain time. */
+function cutLater(server: RealServer, drainTimeMs: number): void {
+  setTimeout(() => {
+    if (!isInService(server)) server.cutConnections();
+  }, drainTimeMs);
 }
 
 function applyHealth({ id, health }: Extract<ToWorker, { type: 'health' }>): void {
