@@ -2,6 +2,7 @@
 // no cluster, and a worker never comes by here.
 
 import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const usage = `usage: ballast run --config FILE      run the load balancer in the foreground
@@ -121,5 +122,6 @@ async function templates(name: string | undefined): Promise<number> {
   return 0;
 }
 
-enableCompileCache();
+// Not the default folder: in a temporary folder for everybody, whoever came first could put code in.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/ballast', import.meta.url)));
 process.exit(await main(process.argv.slice(2)));

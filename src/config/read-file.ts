@@ -1,16 +1,21 @@
 // Files that a configuration names, with reasons an administrator can act on.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 
 const bytesMax = 4 * 1024 * 1024;
 
 /** Throws an Error that says what is wrong with the file and what would be right. */
 export async function readBytes(path: string): Promise<Buffer> {
-  const data = await readFile(path).catch((error: unknown) => {
+  const fail = (error: unknown): never => {
     throw new Error(`cannot read ${path}: ${readProblem(error)}`);
-  });
-  if (data.length > bytesMax) throw new Error(`${path} is longer than 4 MiB; use a smaller file`);
-  return data;
+  };
+  // Before it is read: a device or a pipe has no end.
+  const found = await stat(path).catch(fail);
+  if (!found.isFile() && !found.isDirectory()) {
+    throw new Error(`${path} is not a regular file; name one`);
+  }
+  if (found.size > bytesMax) throw new Error(`${path} is longer than 4 MiB; use a smaller file`);
+  return readFile(path).catch(fail);
 }
 
 export async function readText(path: string): Promise<string> {

@@ -17,7 +17,7 @@ export function forwardHead(
   const { bytes, start, end, hopByHop } = head;
   if (hopByHop.length === 0 && extra === '') {
     if (bodyEnd === bodyStart) return bytes.subarray(start, end);
-    if (body !== undefined && standsBehind(head, body, bodyStart)) {
+    if (body !== undefined && standsBehind(head, body, bodyStart, bodyEnd)) {
       return bytes.subarray(start, end + bodyEnd - bodyStart);
     }
   }
@@ -37,9 +37,14 @@ export function forwardHead(
 }
 
 /** Whether `body[bodyStart]` is, in memory, the byte behind the head. */
-function standsBehind(head: RequestHead | AnswerHead, body: Buffer, bodyStart: number): boolean {
-  const { bytes, end } = head;
-  return body.buffer === bytes.buffer && body.byteOffset + bodyStart === bytes.byteOffset + end;
+function standsBehind(
+  { bytes, end }: RequestHead | AnswerHead,
+  body: Buffer,
+  bodyStart: number,
+  bodyEnd: number
+): boolean {
+  if (body.buffer !== bytes.buffer || end + bodyEnd - bodyStart > bytes.length) return false;
+  return body.byteOffset + bodyStart === bytes.byteOffset + end;
 }
 
 function droppedBytes(head: RequestHead | AnswerHead): number {

@@ -3,6 +3,13 @@
 
 import type { AnswerParser, RequestParser } from './parse-head.ts';
 
+/**
+ * Most memory for unfinished heads of all connections together. Thousands of peers that each send
+ * 100 KiB and stop would take far more than the limits of one.
+ */
+const gatheredBytesMax = 64 * 1024 * 1024;
+let gatheredBytes = 0;
+
 export class HeadGatherer {
   readonly #parser: AnswerParser | RequestParser;
   #store: Buffer | undefined;
@@ -28,15 +35,27 @@ export class HeadGatherer {
       if (this.#length === 0) this.#append(bytes);
       return undefined;
     }
+    this.release();
+    return end === all.length ? none : all.subarray(end);
+  }
+
+  /** Lets go of an unfinished head; call when the connection ends. */
+  release(): void {
+    if (this.#store !== undefined) gatheredBytes -= this.#store.length;
     this.#store = undefined;
     this.#length = 0;
-    return end === all.length ? none : all.subarray(end);
   }
 
   #append(bytes: Buffer): Buffer {
     const length = this.#length + bytes.length;
     if (this.#store === undefined || this.#store.length < length) {
-      const store = Buffer.allocUnsafeSlow(Math.max(4096, length * 2));
+      const size = Math.max(4096, length * 2);
+      const grown = size - (this.#store?.length ?? 0);
+      if (gatheredBytes + grown > gatheredBytesMax) {
+        throw this.#parser.tooLarge('too many unfinished heads');
+      }
+      gatheredBytes += grown;
+      const store = Buffer.allocUnsafeSlow(size);
       this.#store?.copy(store, 0, 0, this.#length);
       this.#store = store;
     }

@@ -90,6 +90,11 @@ class HeadParser<H extends RequestHead | AnswerHead> {
     return false;
   }
 
+  /** The error for a head that would take too much. */
+  tooLarge(message: string): ProxyError {
+    return this.#kind.fail('head-too-large', message);
+  }
+
   #begin(): void {
     this.head.clear();
     this.#at = 0;

@@ -15,7 +15,13 @@ export async function openAdmin(
   { address, port }: { readonly address: string; readonly port: number },
   source: AdminSource
 ): Promise<Server> {
-  const limits = { headersTimeout: 5000, requestTimeout: 5000, maxHeaderSize: 8192 };
+  const limits = {
+    headersTimeout: 5000,
+    requestTimeout: 5000,
+    // Node looks at these times only so often; half requests must not hold all connections.
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: 8192
+  };
   const server = createServer(limits, (request, response) => answer(request, response, source));
   server.maxConnections = 64;
   server.listen(port, address);

@@ -40,7 +40,9 @@ export async function probeListen(addresses: readonly ListenAddress[]): Promise<
   const refusals: string[] = [];
   for (const address of addresses) {
     const server = createServer();
-    server.listen({ host: address.address, port: address.port, exclusive: true });
+    const { address: host, port } = address;
+    // As the workers listen: `::` is IPv6 only, beside a `0.0.0.0` of its own.
+    server.listen({ host, port, exclusive: true, ipv6Only: true });
     try {
       await once(server, 'listening');
       held.push(server);

@@ -74,7 +74,9 @@ async function serve(primary: Primary, signals: Signals): Promise<number> {
   }
   if (first === 'applied') {
     primary.phase = 'ready';
-    log.info({ revision: primary.revision, version: readVersion() }, 'ready');
+    // Programs wait for this line, so it is written at every level.
+    const facts = { revision: primary.revision, version: readVersion() };
+    log.child({}, { level: 'info' }).info(facts, 'ready');
     signals.onHangUp(() => reload(primary));
     await signals.stop;
   }

@@ -11,7 +11,7 @@ const pathLengthMax = 512;
 export function logAccess(exchange: Exchange): void {
   const { session, request, realServer, error } = exchange;
   const endMs = performance.now();
-  session.traffic.log.info(
+  session.traffic.log[error === undefined ? 'info' : 'warn'](
     {
       id: exchange.id,
       client: session.clientAddress,
@@ -20,7 +20,7 @@ export function logAccess(exchange: Exchange): void {
       server: realServer?.settings.name,
       method: request.method,
       host: request.host.slice(0, 255),
-      path: request.path.slice(0, pathLengthMax),
+      path: printable(request.path.slice(0, pathLengthMax)),
       status: exchange.status,
       bytesToServer: exchange.bytesToServer,
       bytesToClient: exchange.bytesToClient,
@@ -42,8 +42,7 @@ export function logRefusal(
   reason: ProxyError,
   status: number
 ): void {
-  if (!session.traffic.accessLog) return;
-  session.traffic.log.info(
+  session.traffic.log.warn(
     {
       id,
       client: session.clientAddress,
@@ -54,6 +53,11 @@ export function logRefusal(
     },
     'refused'
   );
+}
+
+/** C1 controls would move the cursor of a terminal that shows the log; C0 never get this far. */
+function printable(text: string): string {
+  return text.replace(/[\x7f-\x9f]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
 }
 
 /** Milliseconds with one decimal; undefined for what did not happen. */

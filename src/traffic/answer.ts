@@ -58,7 +58,7 @@ export function answerError(exchange: Exchange, error: unknown): void {
     configured !== undefined && status >= 300 && status < 400
       ? locationOf(configured.urlOrText, exchange)
       : undefined;
-  const text = location === undefined ? configured?.urlOrText : undefined;
+  const text = location === undefined ? configured?.urlOrText || undefined : undefined;
   session.client.write(write(status, exchange.id, text, location, exchange.keepAlive, request));
 }
 
@@ -100,7 +100,8 @@ function locationOf(template: string, exchange: Exchange): string {
   const filled = template.replace(/%[hs]/g, (token) =>
     token === '%h' ? host : safePath.startsWith('/') ? safePath : `/${safePath}`
   );
-  if (/^[a-z][a-z0-9+.-]*:/i.test(filled)) return filled;
+  // Asked of the template: in `%h:8443%s` the host is no scheme.
+  if (/^[a-z][a-z0-9+.-]*:/i.test(template)) return filled;
   // Without a scheme it is relative to this host; `//` would name another one.
   const scheme = session.tlsVersion === undefined ? 'http' : 'https';
   return `${scheme}://${request.authority || host}/${filled.replace(/^\/+/, '')}`;
@@ -126,11 +127,12 @@ function write(
       `<p>Request ${id}\n`
   );
   const old = request?.minorVersion === 0;
+  // RFC 9110 15.3.5, 15.3.6, 8.6: these have no body and announce none.
+  const bodiless = status === 204 || status === 205;
   const head =
     `HTTP/1.1 ${status} ${reason}\r\n` +
     (location === undefined ? '' : `Location: ${location}\r\n`) +
-    // RFC 9110 15.3.5, 8.6: 204 has no body and announces none.
-    (status === 204
+    (bodiless
       ? ''
       : `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${body.length}\r\n`) +
     'Cache-Control: no-store\r\n' +
@@ -138,7 +140,7 @@ function write(
     (keepAlive ? (old ? 'Connection: Keep-Alive\r\n' : '') : 'Connection: close\r\n') +
     '\r\n';
   const bytes = Buffer.from(head, 'latin1');
-  return request?.isHead === true || status === 204 ? bytes : Buffer.concat([bytes, body]);
+  return request?.isHead === true || bodiless ? bytes : Buffer.concat([bytes, body]);
 }
 
 /** Anything but a `ProxyError` is a mistake of ours: it ends this exchange, and is told in full. */

@@ -127,5 +127,6 @@ function endExchange(exchange: Exchange): void {
     realServer.bytesToServer += exchange.bytesToServer;
     realServer.bytesFromServer += exchange.bytesToClient;
   }
-  if (traffic.accessLog) logAccess(exchange);
+  // An answer of our own must be found in the log by its id, whatever else is logged.
+  if (traffic.accessLog || error !== undefined) logAccess(exchange);
 }

@@ -108,6 +108,7 @@ export class HttpSession implements Session {
 
   /** Ends our side, reads on for a moment, then closes. */
   close(): void {
+    this.heads.release();
     this.servers.closeAll();
     if (this.state === 'closed') return;
     this.#enter('lingering');

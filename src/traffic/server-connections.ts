@@ -43,6 +43,7 @@ export class ServerConnection implements Receiver {
   }
 
   destroy(): void {
+    this.heads.release();
     this.connection.destroy();
     this.#owner.forget(this);
   }

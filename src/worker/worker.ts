@@ -27,7 +27,8 @@ let applying: Promise<void> = Promise.resolve();
 
 process.on('message', (message: ToWorker) => receive(message));
 // The primary is gone: nobody checks servers any more, and nobody would restart us.
-process.on('disconnect', () => process.exit(0));
+// Before cluster's own listener, whose `exit` waits for the reader of the log, who may be gone too.
+process.prependListener('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // A terminal's Ctrl-C reaches the whole group; the primary says what is to be done.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 setInterval(() => traffic.sweep(performance.now()), sweepIntervalMs);
@@ -129,6 +130,8 @@ async function drain(): Promise<void> {
   while (traffic.sessions.size > 0 && performance.now() < deadlineMs) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  for (const session of traffic.sessions) session.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 0)); // their exchanges end, and say so
   reportCounters();
   await flushLog(log);
   process.exit(0);
