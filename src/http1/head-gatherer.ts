@@ -30,13 +30,22 @@ export class HeadGatherer {
    */
   take(bytes: Buffer): Buffer | undefined {
     const all = this.#length === 0 ? bytes : this.#append(bytes);
-    const end = this.#parser.parse(all);
+    const end = this.#parse(all);
     if (end === -1) {
       if (this.#length === 0) this.#append(bytes);
       return undefined;
     }
     this.release();
     return end === all.length ? none : all.subarray(end);
+  }
+
+  #parse(all: Buffer): number {
+    try {
+      return this.#parser.parse(all);
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   /** Lets go of an unfinished head; call when the connection ends. */

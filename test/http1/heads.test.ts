@@ -155,3 +155,20 @@ t.test('bytes behind a head are given back, whatever the cut', async (t) => {
     t.equal(parser.head.contentLength, 4);
   }
 });
+
+t.test('unfinished heads of all connections together have a limit', async (t) => {
+  const piece = Buffer.from(`GET / HTTP/1.1\r\nCookie: ${'a'.repeat(60_000)}`);
+  const gatherers: HeadGatherer[] = [];
+  const fill = (): void => {
+    for (let n = 0; n < 10_000; n++) {
+      const gatherer = new HeadGatherer(new RequestParser());
+      gatherers.push(gatherer);
+      gatherer.take(piece);
+    }
+  };
+  t.throws(fill, { code: 'head-too-large' }, 'refused long before 10,000');
+  for (const gatherer of gatherers) gatherer.release();
+  const one = new HeadGatherer(new RequestParser());
+  t.equal(one.take(piece), undefined, 'and possible again when the others are gone');
+  one.release();
+});
