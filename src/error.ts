@@ -2,24 +2,27 @@
 // the two questions that matter: whose fault was it, and may the request be tried elsewhere.
 
 /** Why a session or an exchange ended early; the same word stands in the access log. */
-export type ErrorCode =
-  | 'malformed-request'
-  | 'uri-too-long'
-  | 'head-too-large'
-  | 'not-implemented'
-  | 'version-not-supported'
-  | 'request-timeout'
-  | 'client-closed'
-  | 'no-rule'
-  | 'rule-must-fail'
-  | 'no-server'
-  | 'cannot-connect'
-  | 'server-closed'
-  | 'server-timeout'
-  | 'malformed-answer'
-  | 'truncated-answer'
-  | 'service-gone'
-  | 'draining';
+export const errorCodes = [
+  'malformed-request',
+  'uri-too-long',
+  'head-too-large',
+  'not-implemented',
+  'version-not-supported',
+  'request-timeout',
+  'client-closed',
+  'no-rule',
+  'rule-must-fail',
+  'no-server',
+  'cannot-connect',
+  'server-closed',
+  'server-timeout',
+  'malformed-answer',
+  'truncated-answer',
+  'service-gone',
+  'draining'
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
 
 export class ProxyError extends Error {
   readonly code: ErrorCode;

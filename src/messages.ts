@@ -2,24 +2,51 @@
 
 import type { Configuration, Health } from './config/model.ts';
 
-export interface ServerCounters {
-  /** Real server id of the plan. */
-  readonly id: string;
-  /** Connections to it that are open now, in this worker. */
-  readonly active: number;
-  readonly connections: number;
-  readonly requests: number;
-  readonly bytesToServer: number;
-  readonly bytesFromServer: number;
+/** What was added to a row of counters.ts since the last report: place, amount, place, amount ... */
+export type RowChange = readonly [key: string, added: readonly number[]];
+
+/** What a worker counted since its last report, and how it is now. */
+export interface WorkerReport {
+  /** By full name of a virtual service or SubVS; rows without a change are left out. */
+  readonly services: readonly RowChange[];
+  /** By real server id. */
+  readonly servers: readonly RowChange[];
+  /** Open client connections, and those of them by virtual service. */
+  readonly clients: number;
+  readonly clientsOf: readonly (readonly [service: string, open: number])[];
+  readonly residentBytes: number;
+  readonly loopDelay: LoopDelayMs;
 }
 
-export interface WorkerCounters {
-  readonly clients: number;
-  readonly requests: number;
-  /** Own answers and early ends by `ErrorCode`. */
-  readonly errors: Readonly<Record<string, number>>;
-  readonly servers: readonly ServerCounters[];
+/** How late the event loop was in the last half minute or a little more. */
+export interface LoopDelayMs {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
 }
+
+/** An OCSP response for one certificate. */
+export interface Staple {
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string;
+  /** Base64; undefined once there is none that still holds. */
+  readonly response: string | undefined;
+}
+
+/** Which server is this client's? Asked by a worker that does not know. */
+export interface BindAsk {
+  /** Number of the question, for its answer. */
+  readonly n: number;
+  readonly key: string;
+  /** The asker's choice, which counts unless there is a record already; '' = it has none. */
+  readonly id: string;
+  readonly timeoutMs: number;
+  /** Servers that could not be reached: a record for one of them is replaced. */
+  readonly failed: readonly string[];
+}
+
+/** A persistence record in use. */
+export type Use = readonly [key: string, id: string, timeoutMs: number];
 
 export type ToWorker =
   | {
@@ -27,15 +54,23 @@ export type ToWorker =
       readonly revision: number;
       readonly configuration: Configuration;
       readonly health: readonly (readonly [id: string, health: Health])[];
+      /** Real servers that a reload took in or out of service, and when (ms since 1970). */
+      readonly switched: readonly (readonly [id: string, atMs: number])[];
       /** 48 bytes in base64, shared by all workers so that tickets work across them. */
       readonly ticketKeys: string;
+      readonly staples: readonly Staple[];
     }
+  | { readonly type: 'staple'; readonly staple: Staple }
   | { readonly type: 'health'; readonly id: string; readonly health: Health }
   | {
       /** Connections that the other workers hold, by real server id. */
       readonly type: 'load';
       readonly elsewhere: readonly (readonly [id: string, active: number])[];
     }
+  /** Answers to `bind`; an empty id = there is none. */
+  | { readonly type: 'bound'; readonly bound: readonly (readonly [n: number, id: string])[] }
+  /** These keys are another server's by now: ask when they come again. */
+  | { readonly type: 'unbound'; readonly keys: readonly string[] }
   | { readonly type: 'drain' };
 
 export type ToPrimary =
@@ -49,4 +84,9 @@ export type ToPrimary =
     }
   /** A dial failed: please check this server now. */
   | { readonly type: 'suspect'; readonly id: string; readonly reason: string }
-  | { readonly type: 'counters'; readonly counters: WorkerCounters };
+  | { readonly type: 'bind'; readonly asks: readonly BindAsk[] }
+  /** The server itself gave the client this key. */
+  | { readonly type: 'learned'; readonly use: Use }
+  /** `late`: answers to `bind` that took too long, since the last time. */
+  | { readonly type: 'uses'; readonly uses: readonly Use[]; readonly late: number }
+  | { readonly type: 'counters'; readonly report: WorkerReport };

@@ -4,7 +4,8 @@ import { lookup } from 'node:dns/promises';
 import { formatEndpoint } from '../net/address.ts';
 import type { RealServer } from './model.ts';
 import { quote, type Report } from './problem.ts';
-import type { ServerEntry } from './vocabulary/real-server.ts';
+import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
+import { endpointAt, type ServerEntry } from './vocabulary/real-server.ts';
 
 /** The address of a host name; rejects where it has none. */
 export type Resolve = (host: string) => Promise<string>;
@@ -64,12 +65,40 @@ export async function buildServers(
       name: entry.name ?? formatEndpoint(entry.host, port),
       address,
       port,
+      hostName: entry.isHostName ? entry.host : undefined,
       weight: entry.weight,
       limit: entry.limit,
-      enable: entry.enable
+      enable: entry.enable,
+      critical: entry.critical
     });
   }
   return [...servers.values()];
+}
+
+/** The sorry server of a service or SubVS. Its id and name tell it from a real server there. */
+export async function buildStandby(
+  { standbyAddr, standbyPort }: ServiceSettings | SubVSSettings,
+  fullName: string,
+  defaultPort: number,
+  resolve: Resolve,
+  report: Report
+): Promise<RealServer | undefined> {
+  if (standbyAddr === undefined) {
+    if (standbyPort !== undefined) {
+      const message = 'there is no sorry server; add standbyAddr';
+      report(standbyPort.place, standbyPort.path, message);
+    }
+    return undefined;
+  }
+  if (standbyAddr.value === undefined) return undefined;
+  const { place, path } = standbyAddr;
+  const host = endpointAt(standbyAddr.value, standbyPort?.value);
+  const usual = { weight: 1000, limit: 0, enable: true, critical: false };
+  const entry: ServerEntry = { ...host, ...usual, place, path, name: undefined };
+  const [server] = await buildServers([entry], fullName, defaultPort, resolve, report);
+  if (server === undefined) return undefined;
+  const endpoint = formatEndpoint(server.address, server.port);
+  return { ...server, id: `${fullName}/sorry@${endpoint}`, name: `sorry ${server.name}` };
 }
 
 async function addressOf(

@@ -1,14 +1,17 @@
 // From an expanded entry to a virtual service of the model: defaults filled in, references
 // resolved, and what one setting says about another judged.
 
-import { buildCheck, type Timing } from './build-check.ts';
-import { buildServers, type Resolve } from './build-servers.ts';
-import { buildReencrypt, buildTls } from './build-tls.ts';
+import { buildCheck, buildMinimum, type Timing } from './build-check.ts';
+import { buildPersistence, judgeOwnCookies } from './build-persistence.ts';
+import { buildServers, buildStandby, type Resolve } from './build-servers.ts';
+import { buildReencrypt } from './build-reencrypt.ts';
+import { buildTls } from './build-tls.ts';
+import type { CertificateBook } from './certificates.ts';
 import type { ServiceEntry, SubVSEntry } from './expand.ts';
 import type { RealServer, Service, SubVirtualService, VirtualService } from './model.ts';
 import { unescapeSlashes } from './percent.ts';
 import type { Report } from './problem.ts';
-import { chooseRules, type RuleBook } from './rules.ts';
+import { chooseRuleLists, chooseRules, type RuleBook } from './rules.ts';
 import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
 
 /** What a virtual service needs to know of the rest of the file. */
@@ -16,7 +19,7 @@ export interface Surroundings {
   readonly folder: string;
   readonly timing: Timing;
   readonly subnetOriginating: boolean;
-  readonly certificateNames: ReadonlySet<string>;
+  readonly certificates: CertificateBook;
   readonly rules: RuleBook;
   readonly templateRules: RuleBook;
   readonly resolve: Resolve;
@@ -47,12 +50,16 @@ export async function buildVirtualService(
   for (const sub of entry.subVSs) subVSs.push(await buildSubVS(entry, sub, serverPort, around));
   judgeAnswers(entry, report);
   judgeSubVSs(entry, subVSs, around);
+  judgeOwnCookies(entry, subVSs, report);
   return {
     ...buildService(settings, name, servers, serverPort, around),
+    standby: await buildStandby(settings, name, serverPort, around.resolve, report),
+    // With SubVSs it is theirs alone.
+    persistence: subVSs.length > 0 ? undefined : buildPersistence(settings, name, report),
     vsType: 'http',
     address: settings.address?.value ?? '0.0.0.0',
     port,
-    tls: buildTls(settings, around.certificateNames, report),
+    tls: await buildTls(entry, around),
     reencrypt: await buildReencrypt(settings, around.folder, report),
     subnetOriginating: originates(entry, around),
     subVSs
@@ -65,21 +72,27 @@ async function buildSubVS(
   serverPort: number,
   around: Surroundings
 ): Promise<SubVirtualService> {
-  const { report } = around;
+  const { report, resolve } = around;
+  const fullName = `${entry.name}/${sub.name}`;
   const servers = await buildServers(
     sub.settings.realServers?.value ?? [],
-    `${entry.name}/${sub.name}`,
+    fullName,
     serverPort,
-    around.resolve,
+    resolve,
     report
   );
-  const chosen = chooseRules(sub.settings, around.rules, around.templateRules, report);
+  const chosen = chooseRules(sub.settings, around);
   const { rules } = sub.settings;
   if (rules === undefined || rules.value?.length === 0) {
     const at = rules ?? sub;
     report(at.place, at.path, 'the SubVS has no rules; add rules, or rules: [default]');
   }
-  return { ...buildService(sub.settings, sub.name, servers, serverPort, around), ...chosen };
+  return {
+    ...buildService(sub.settings, sub.name, servers, serverPort, around),
+    standby: await buildStandby(sub.settings, fullName, serverPort, resolve, report),
+    persistence: buildPersistence(sub.settings, fullName, report),
+    ...chosen
+  };
 }
 
 function buildService(
@@ -88,13 +101,15 @@ function buildService(
   realServers: readonly RealServer[],
   serverPort: number,
   around: Surroundings
-): Service {
+): Omit<Service, 'standby' | 'persistence'> {
   return {
     name,
     enable: settings.enable?.value ?? true,
     schedule: settings.schedule?.value ?? 'rr',
     idleTimeMs: (settings.idleTime?.value || idleTimeDefault) * 1000,
     check: buildCheck(settings, realServers, serverPort, around.timing, around.report),
+    rsMinimum: buildMinimum(settings, realServers, around.report),
+    ...chooseRuleLists(settings, around),
     notAvailable: notAvailable(settings, around.report),
     realServers
   };
@@ -136,9 +151,10 @@ function notAvailable(
 function judgeAnswers(entry: ServiceEntry, report: Report): void {
   const { settings, subVSs, place, path } = entry;
   if (settings.errorCode !== undefined && settings.errorCode.value !== 0) return;
+  if (settings.standbyAddr !== undefined) return;
   const cure = 'add realServers, or an errorCode';
-  const silent = subVSs.filter(
-    (sub) => sub.settings.realServers === undefined && sub.settings.errorCode === undefined
+  const silent = subVSs.filter(({ settings: own }) =>
+    [own.realServers, own.standbyAddr, own.errorCode].every((one) => one === undefined)
   );
   if (subVSs.length === 0 ? settings.realServers === undefined : silent.length === subVSs.length) {
     report(place, path, `the service has nothing that could answer; ${cure}`);

@@ -1,29 +1,70 @@
-// Certificates of the file, and the self-signed one for services that are given none.
+// `certificates:` of the file: those with a key, for services, and those without one, which lead from
+// them to a root that clients know.
 
 import { X509Certificate } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { importCertificate, selfSignedCertificate } from '../tls/certificate.ts';
+import { resolve } from 'node:path';
+import { completeChain } from '../tls/chain.ts';
+import { importAuthorities, importCertificate } from '../tls/certificate.ts';
+import type { ImportedCertificate } from '../tls/certificate.ts';
 import type { Certificate } from './model.ts';
 import { quote, type Report } from './problem.ts';
 import { readBytes, readText, withCure } from './read-file.ts';
-import { isHostName } from './vocabulary/names.ts';
 import type { CertificateSection } from './vocabulary/file.ts';
 
 export const selfSignedName = 'self-signed';
-const selfSignedFile = 'ballast-self-signed.pem';
 
 type CertificateSettings = CertificateSection['settings'];
 
-/** Those that could be read; `names` has the others as well, so that they count as known. */
+/** What services may refer to. */
+export class CertificateBook {
+  /** Those that could not be read as well: they count as known. */
+  readonly names = new Set<string>();
+  /** Entries without a key, by name. */
+  readonly authorities = new Map<string, readonly X509Certificate[]>();
+  readonly #own = new Map<string, ImportedCertificate & { readonly ocspUrl: string | undefined }>();
+  readonly #complete = new Map<string, Certificate>();
+
+  add(name: string, imported: ImportedCertificate, ocspUrl: string | undefined): void {
+    this.#own.set(name, { ...imported, ocspUrl });
+  }
+
+  /** A certificate with its chain, from these entries, or from all where none are named. */
+  get(name: string, intermediates: readonly string[] | undefined): Certificate | undefined {
+    const own = this.#own.get(name);
+    if (own === undefined) return undefined;
+    // No name in the file has a slash.
+    const fullName = intermediates === undefined ? name : `${name}/${intermediates.join('+')}`;
+    const known = this.#complete.get(fullName);
+    if (known !== undefined) return known;
+    const from = intermediates ?? [...this.authorities.keys()];
+    const certificates = from.flatMap((each) => this.authorities.get(each) ?? []);
+    const { ocspUrl, issuerPem, ...rest } = completeChain(own, certificates);
+    const url = ocspUrl ?? ocspUrlOf(rest.chainPem);
+    const ocsp = url === undefined || issuerPem === undefined ? undefined : { url, issuerPem };
+    const made: Certificate = { ...rest, name: fullName, selfSigned: false, ocsp };
+    this.#complete.set(fullName, made);
+    return made;
+  }
+
+  /** Those of the file and those with a chain of a service's choice. */
+  all(): Certificate[] {
+    for (const name of this.#own.keys()) this.get(name, undefined);
+    return [...this.#complete.values()];
+  }
+}
+
+/** Authority Information Access (RFC 5280 4.2.2.1). */
+function ocspUrlOf(chainPem: string): string | undefined {
+  const { infoAccess = '' } = new X509Certificate(chainPem);
+  return /^OCSP - URI:(http:\/\/[!-~]+)$/m.exec(infoAccess)?.[1];
+}
+
 export async function loadCertificates(
   sections: readonly CertificateSection[],
   folder: string,
   report: Report
-): Promise<{ certificates: Certificate[]; names: Set<string> }> {
-  const names = new Set<string>();
-  const certificates: Certificate[] = [];
+): Promise<CertificateBook> {
+  const book = new CertificateBook();
   for (const { settings, place, path } of sections) {
     const { name, file } = settings;
     if (name === undefined) report(place, path, 'the certificate has no name; add name');
@@ -31,23 +72,23 @@ export async function loadCertificates(
     if (name?.value === undefined) continue;
     if (name.value === selfSignedName) {
       report(name.place, name.path, `${quote(name.value)} is reserved; use another name`);
-    } else if (names.has(name.value)) {
+    } else if (book.names.has(name.value)) {
       const message = `there is a certificate ${quote(name.value)} already; use another name`;
       report(name.place, name.path, message);
     }
-    names.add(name.value);
-    const loaded = await loadCertificate(name.value, settings, folder, report);
-    if (loaded !== undefined) certificates.push(loaded);
+    book.names.add(name.value);
+    await loadCertificate(name.value, settings, folder, book, report);
   }
-  return { certificates, names };
+  return book;
 }
 
 async function loadCertificate(
   name: string,
   settings: CertificateSettings,
   folder: string,
+  book: CertificateBook,
   report: Report
-): Promise<Certificate | undefined> {
+): Promise<void> {
   const read = async <T>(
     setting: CertificateSettings['file'],
     how: (path: string) => Promise<T>
@@ -64,72 +105,23 @@ async function loadCertificate(
   const incomplete =
     (settings.key !== undefined && key === undefined) ||
     (settings.passphraseFile !== undefined && passphrase === undefined);
-  if (data === undefined || incomplete || settings.file === undefined) return undefined;
+  if (data === undefined || incomplete || settings.file === undefined) return;
   try {
+    const mayLackKey = key === undefined && passphrase === undefined;
+    const authorities = mayLackKey ? importAuthorities(data) : undefined;
+    if (authorities !== undefined) {
+      book.authorities.set(name, authorities);
+      return;
+    }
     const imported = importCertificate({
       data,
       ...(key === undefined ? {} : { key }),
       // Editors end a file with a line break that is no part of the pass phrase.
       ...(passphrase === undefined ? {} : { passphrase: passphrase.replace(/\r?\n$/, '') })
     });
-    return { name, ...imported, selfSigned: false };
+    book.add(name, imported, settings.ocspUrl?.value);
   } catch (error) {
     const { place, path } = settings.file;
     report(place, path, withCure(error, 'use PEM with chain and key, or PFX'));
-    return undefined;
-  }
-}
-
-/**
- * The same certificate over restarts: clients that were told to trust it go on doing so. It is
- * written beside the configuration file unless `writable` is false, as for `check`.
- */
-export async function keepSelfSigned(
-  folder: string,
-  writable: boolean,
-  warn: (text: string) => void
-): Promise<Certificate> {
-  const path = join(folder, selfSignedFile);
-  const kept = await readBytes(path).catch(() => undefined);
-  const valid = kept === undefined ? undefined : stillValid(kept);
-  if (valid !== undefined) return valid;
-  const host = hostname().toLowerCase();
-  const names = isHostName(host) && host !== 'localhost' ? [host, 'localhost'] : ['localhost'];
-  const made = await selfSignedCertificate(names[0] ?? 'localhost', names);
-  if (writable) {
-    await store(path, made.chainPem, made.keyPem).catch((error: unknown) => {
-      const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-      warn(`the self-signed certificate lasts until the next restart: ${path}: ${reason}`);
-    });
-  }
-  return { name: selfSignedName, ...made, selfSigned: true };
-}
-
-function stillValid(data: Buffer): Certificate | undefined {
-  try {
-    const imported = importCertificate({ data });
-    const certificate = new X509Certificate(imported.chainPem);
-    const now = Date.now();
-    const begun = certificate.validFromDate.getTime() <= now;
-    const over = certificate.validToDate.getTime() <= now;
-    return begun && !over ? { name: selfSignedName, ...imported, selfSigned: true } : undefined;
-  } catch {
-    // Damaged, or a certificate that Node refuses by now: a new one takes its place.
-    return undefined;
-  }
-}
-
-/** All or nothing, and never readable by others, not even for a moment. */
-async function store(path: string, chainPem: string, keyPem: string): Promise<void> {
-  const draft = join(dirname(path), `.${selfSignedFile}.${process.pid}`);
-  await rm(draft, { force: true });
-  try {
-    // `wx`: an existing file would keep its mode.
-    const text = `${chainPem.trimEnd()}\n${keyPem.trimEnd()}\n`;
-    await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
   }
 }

@@ -6,12 +6,13 @@ import { isLoopback } from '../net/address.ts';
 import { readTiming } from './build-check.ts';
 import { resolveOnce, type Resolve } from './build-servers.ts';
 import { buildVirtualService, type Surroundings } from './build.ts';
-import { keepSelfSigned, loadCertificates, selfSignedName } from './certificates.ts';
+import { loadCertificates, selfSignedName } from './certificates.ts';
 import { expand, type ServiceEntry } from './expand.ts';
 import type { Configuration, GlobalSettings } from './model.ts';
 import { collectProblems, sortProblems, type Problem, type Report } from './problem.ts';
 import { readText, withCure } from './read-file.ts';
 import { readRules, type RuleBook } from './rules.ts';
+import { keepSelfSigned } from './self-signed.ts';
 import { findTemplate, readTemplates, type Template } from './template.ts';
 import { judgeTogether, type Built } from './validate.ts';
 import { readFileSection, type FileSection, type GlobalSection } from './vocabulary/file.ts';
@@ -69,14 +70,14 @@ async function build(
     report(place, 'virtualServices', 'there are none; add virtualServices, [] for none on purpose');
   }
   const entries = expandAll(section, report, warn);
-  const known = await loadCertificates(settings.certificates?.value ?? [], folder, report);
+  const certificates = await loadCertificates(settings.certificates?.value ?? [], folder, report);
   const resolve = resolveOnce(ask);
   for (const host of hostNames(entries)) void resolve(host).catch(() => undefined);
   const around: Omit<Surroundings, 'templateRules'> = {
     folder,
     timing: readTiming(global, report),
     subnetOriginating: global.subnetOriginating?.value ?? true,
-    certificateNames: known.names,
+    certificates,
     rules: readRules(settings.rules?.value ?? [], report),
     resolve,
     report,
@@ -90,7 +91,12 @@ async function build(
   }
   judgeTogether(built, admin, report);
   const virtualServices = built.map(({ service }) => service);
-  return { global: buildGlobal(global), admin, certificates: known.certificates, virtualServices };
+  return {
+    global: buildGlobal(global),
+    admin,
+    certificates: certificates.all(),
+    virtualServices
+  };
 }
 
 /** Only once the rest is sound: a refused configuration leaves nothing behind. */
@@ -153,9 +159,13 @@ function buildGlobal(settings: GlobalSection['settings']): GlobalSettings {
     expect100: settings.expect100?.value ?? 'rfc-7231',
     additionalL7Header: settings.additionalL7Header?.value ?? 'none',
     dropOnFail: settings.dropOnFail?.value ?? false,
+    alwaysPersist: (settings.alwaysPersist?.value ?? 0) > 0,
+    trustedProxies: settings.trustedProxies?.value ?? [],
     drainTimeMs: (settings.drainTime?.value ?? 300) * 1000,
+    slowStartMs: (settings.slowStart?.value ?? 0) * 1000,
     logLevel: settings.logLevel?.value ?? 'info',
-    accessLog: settings.accessLog?.value ?? true
+    accessLog: settings.accessLog?.value ?? true,
+    user: settings.user?.value
   };
 }
 

@@ -1,10 +1,12 @@
 // The configuration as the program sees it: checked, complete, frozen, and plain JSON, so that the
 // primary can send it to the workers as it is. Nothing here knows YAML or templates.
 
+import type { PersistenceName } from '../persistence/registry.ts';
+import type { SystemUser } from './user.ts';
 import type { SchedulerName } from '../scheduler/registry.ts';
 import type { CheckName } from '../health-check/registry.ts';
-import type { ContentRule } from '../content-rule/content-rule.ts';
-import type { TlsSettings } from '../tls/settings.ts';
+import type { ContentRule, EditRule } from '../content-rule/content-rule.ts';
+import type { ClientCertFields, TlsSettings } from '../tls/settings.ts';
 
 export interface Configuration {
   readonly global: GlobalSettings;
@@ -20,9 +22,17 @@ export interface GlobalSettings {
   readonly expect100: 'rfc-7231' | 'rfc-2616' | 'require';
   readonly additionalL7Header: 'none' | 'x-forwarded-for' | 'x-clientside';
   readonly dropOnFail: boolean;
+  /** Look for a persistence record at each request, not only at the first of a connection. */
+  readonly alwaysPersist: boolean;
+  /** Networks as `address/bits` whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly drainTimeMs: number;
+  /** How long a server that came up takes to its full share; 0 = it has it at once. */
+  readonly slowStartMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly accessLog: boolean;
+  /** Who the workers become when root starts them. */
+  readonly user: SystemUser | undefined;
 }
 
 /** A certificate ready for use: PEM text, the leaf first. */
@@ -33,6 +43,8 @@ export interface Certificate {
   /** Lower-case DNS names of the leaf, wildcards as `*.example.com`. */
   readonly dnsNames: readonly string[];
   readonly selfSigned: boolean;
+  /** Who says whether it still holds, and by which issuer; undefined where that is not known. */
+  readonly ocsp: { readonly url: string; readonly issuerPem: string } | undefined;
 }
 
 /** What a virtual service and a SubVS have in common. */
@@ -43,9 +55,34 @@ export interface Service {
   /** Longest silence in both directions, and of an idle client between requests. */
   readonly idleTimeMs: number;
   readonly check: CheckSettings;
+  /** Least number of servers that are up, critical ones among them; undefined = one will do. */
+  readonly rsMinimum: number | undefined;
+  /** Asked before a SubVS is chosen, those of a SubVS behind that: set flags, or refuse. */
+  readonly preProcessRules: readonly ContentRule[];
+  /** Those of the virtual service come before those of its SubVS. */
+  readonly requestRules: readonly EditRule[];
+  /** Those of the virtual service come behind those of its SubVS. */
+  readonly responseRules: readonly EditRule[];
+  /** Undefined = `none`: the scheduler chooses for every new connection. */
+  readonly persistence: PersistenceSettings | undefined;
   /** Answer where no server can be had; a 3xx code makes `errorUrl` the Location. */
   readonly notAvailable: { readonly code: number; readonly urlOrText: string } | undefined;
   readonly realServers: readonly RealServer[];
+  /** Sorry server: serves while no real server can. It is never checked. */
+  readonly standby: RealServer | undefined;
+}
+
+export interface PersistenceSettings {
+  readonly mode: PersistenceName;
+  /** How long a record lives after its last use. */
+  readonly timeoutMs: number;
+  /** Every request is a use, not only the first of a connection. */
+  readonly refresh: boolean;
+  /** Of the cookie, field (lower case) or query item that the mode looks at; '' where it needs none. */
+  readonly name: string;
+  /** Leading bits of an IPv4 and of an IPv6 address that count. */
+  readonly maskBits: number;
+  readonly maskBits6: number;
 }
 
 export interface SubVirtualService extends Service {
@@ -60,7 +97,7 @@ export interface VirtualService extends Service {
   readonly address: string;
   readonly port: number;
   /** TLS ended here (sslAcceleration). */
-  readonly tls: (TlsSettings & { readonly certificates: readonly string[] }) | undefined;
+  readonly tls: ServiceTls | undefined;
   /** TLS towards the servers (sslReencrypt). */
   readonly reencrypt: ReencryptSettings | undefined;
   /** False: connections to servers come from the service's address (guide 2.2). */
@@ -69,9 +106,24 @@ export interface VirtualService extends Service {
   readonly subVSs: readonly SubVirtualService[];
 }
 
+/** TLS towards the clients, and what it changes in requests and answers. */
+export interface ServiceTls extends TlsSettings {
+  readonly certificates: readonly string[];
+  /** What the servers are told of a client's certificate. */
+  readonly clientCertFields: ClientCertFields;
+  /** The servers are told of version, cipher and names (passCipher). */
+  readonly connectionFields: boolean;
+  /** Value of Strict-Transport-Security in every answer; '' = none of ours. */
+  readonly strictTransportSecurity: string;
+  /** http:// in a Location that leads back to this host becomes https:// (sslRewrite). */
+  readonly rewriteLocation: boolean;
+}
+
 export interface ReencryptSettings {
-  /** Name sent as SNI, and verified against; undefined sends none. */
+  /** Name sent as SNI, and verified; undefined sends none. */
   readonly serverName: string | undefined;
+  /** Send the name that the client asked for, where it asked for one and `serverName` is none. */
+  readonly passServerName: boolean;
   readonly verify: boolean;
   /** PEM of the authorities to verify with; undefined = those of Node. */
   readonly caPem: string | undefined;
@@ -84,11 +136,15 @@ export interface RealServer {
   readonly name: string;
   /** Canonical IP address; a host name of the file is already resolved. */
   readonly address: string;
+  /** That host name. */
+  readonly hostName: string | undefined;
   readonly port: number;
   readonly weight: number;
   /** Most connections at a time; 0 = no limit. */
   readonly limit: number;
   readonly enable: boolean;
+  /** Its service counts as down without it (enhancedHealthChecks). */
+  readonly critical: boolean;
 }
 
 export interface CheckSettings {
@@ -96,7 +152,13 @@ export interface CheckSettings {
   /** 0 = the real server's own port. */
   readonly port: number;
   readonly url: string;
-  readonly method: 'HEAD' | 'GET';
+  readonly method: 'HEAD' | 'GET' | 'POST' | 'OPTIONS';
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Codes from 300 that mean up, beside all of 2xx. */
+  readonly codes: readonly number[];
+  /** What the body of a 2xx answer must match; undefined = anything. */
+  readonly pattern: string | undefined;
+  readonly postData: string | undefined;
   readonly http11: boolean;
   /** Host header under HTTP/1.1 and name for SNI; undefined = the server's address, no SNI. */
   readonly host: string | undefined;

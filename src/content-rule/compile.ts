@@ -1,6 +1,7 @@
 // Makes a content rule ready: one function that answers yes or no about a request.
 
 import type { ContentRule, Matcher, RequestFacts } from './content-rule.ts';
+import { counts, masksOf } from './flags.ts';
 import {
   compilePattern,
   compilePostfix,
@@ -11,6 +12,17 @@ import {
 
 /** Throws an Error in the administrator's words when the rule cannot work. */
 export function compileRule(rule: ContentRule): Matcher {
+  const matches = compileMatch(rule);
+  const masks = masksOf(rule);
+  if (masks === undefined) return matches;
+  return (facts) => {
+    if (!counts(masks, facts) || !matches(facts)) return false;
+    facts.flags |= masks.set;
+    return true;
+  };
+}
+
+function compileMatch(rule: ContentRule): Matcher {
   const test = compileText(rule);
   if (rule.header !== '') return matchField(subjectOf(rule.header), test, rule.negate);
   if (rule.incHost || rule.incQuery) return matchUrl(rule, test);

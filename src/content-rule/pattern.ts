@@ -7,6 +7,9 @@ import { RE2JS, RE2JSSyntaxException } from 're2js';
 
 export type TextTest = (text: string) => boolean;
 
+/** The text that takes the place of another, or undefined where that stays as it is. */
+export type Replace = (text: string, from: { tooLarge(): Error }) => string | undefined;
+
 /** LoadMaster's limit for a pattern. */
 export const patternLengthMax = 250;
 
@@ -19,6 +22,63 @@ export function compilePattern(pattern: string, noCase: boolean): TextTest {
   const prefix = anchoredLiteral(source);
   if (prefix !== undefined) return testPrefix(prefix, noCase);
   return testExpression(pattern, source, noCase);
+}
+
+/**
+ * Where the pattern is found the whole text gives way to `replacement`, in which `\1` to `\9` stand
+ * for what was captured (kemp-traffic 2.3).
+ */
+export function compileReplace(pattern: string, noCase: boolean, replacement: string): Replace {
+  const source = asBytes(pattern.startsWith('/') ? perlSource(pattern) : shellSource(pattern));
+  const expression = compileChecked(pattern, source, noCase);
+  const parts = replacementParts(replacement, expression.groupCount());
+  const [literal = ''] = parts;
+  const captures = parts.some((part) => typeof part === 'number');
+  return (text, from) => {
+    // Without captures, or without a match, the fast automaton is all that it takes.
+    if (!expression.test(text)) return undefined;
+    if (!captures) return String(literal);
+    if (text.length > capturedBytesMax) throw from.tooLarge();
+    const matcher = expression.matcher(text);
+    if (!matcher.find()) return undefined;
+    return parts
+      .map((part) => (typeof part === 'number' ? (matcher.group(part) ?? '') : part))
+      .join('');
+  };
+}
+
+/** Longest text out of which captures are taken: that costs the engine up to 6 us a byte. */
+const capturedBytesMax = 8192;
+
+/** Literal text and numbers of groups; two literals never stand side by side. */
+function replacementParts(replacement: string, groups: number): (string | number)[] {
+  const parts: (string | number)[] = [''];
+  const addText = (text: string): void => {
+    const last = parts.at(-1);
+    if (typeof last === 'string') parts[parts.length - 1] = last + asBytes(text);
+    else parts.push(asBytes(text));
+  };
+  for (const [, escaped, plain = ''] of replacement.matchAll(/\\(.?)|([^\\]+)/gsu)) {
+    if (escaped === undefined) addText(plain);
+    else if (escaped === '\\' || escaped === '/') addText(escaped);
+    else if (/^[1-9]$/.test(escaped)) parts.push(checkedGroup(Number(escaped), groups));
+    else {
+      throw new Error(
+        `\\${escaped} stands for nothing; \\1 to \\9 for what the pattern captured, ` +
+          'or \\\\ for a backslash, would be right'
+      );
+    }
+  }
+  return parts;
+}
+
+function checkedGroup(group: number, groups: number): number {
+  if (group <= groups) return group;
+  const has = groups === 0 ? 'captures nothing' : `captures ${groups}`;
+  throw new Error(
+    `\\${group} stands for nothing: the pattern ${has}; ` +
+      'a pattern between slashes with that many ( ) would be right'
+  );
 }
 
 /** `matchType: prefix`: the text begins with exactly this. */
@@ -146,11 +206,17 @@ function lowerCode(code: number): number {
   return code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
 }
 
-function asBytes(text: string): string {
+/** As text stands in a head: one latin1 character a byte of its UTF-8. */
+export function asBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function testExpression(pattern: string, source: string, noCase: boolean): TextTest {
+  const expression = compileChecked(pattern, source, noCase);
+  return (text) => expression.test(text);
+}
+
+function compileChecked(pattern: string, source: string, noCase: boolean): RE2JS {
   const expression = compileExpression(pattern, source, noCase);
   if (expression.programSize() > programSizeMax) {
     throw new Error(
@@ -158,7 +224,7 @@ function testExpression(pattern: string, source: string, noCase: boolean): TextT
         'smaller counts, or * and +, would be right'
     );
   }
-  return (text) => expression.test(text);
+  return expression;
 }
 
 function compileExpression(pattern: string, source: string, noCase: boolean): RE2JS {

@@ -8,9 +8,15 @@ export interface CheckTarget {
 
 export interface CheckOptions {
   readonly url: string;
-  readonly method: 'HEAD' | 'GET';
+  readonly method: 'HEAD' | 'GET' | 'POST' | 'OPTIONS';
   readonly http11: boolean;
   readonly host: string | undefined;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Codes from 300 that mean up, beside all of 2xx. */
+  readonly codes: readonly number[];
+  readonly postData: string | undefined;
+  /** What the body of a 2xx answer to GET or POST must pass; undefined = it is not read. */
+  readonly bodyMatches: ((body: string) => boolean) | undefined;
 }
 
 export type HealthCheck = (

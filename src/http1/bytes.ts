@@ -55,6 +55,11 @@ export function skip(bytes: Buffer, from: number, bound: number, bits: number): 
   return i;
 }
 
+/** Whether `text` is a token (RFC 9110 5.6.2), as names of fields are. */
+export function isToken(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
+}
+
 /** Whether `byte` is of class `bits`. */
 export function isOf(byte: number, bits: number): boolean {
   return ((classOf[byte] ?? 0) & bits) !== 0;

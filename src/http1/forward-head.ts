@@ -1,6 +1,7 @@
 // The head that goes on: the bytes that came, less the hop-by-hop fields, plus what we must say.
 
 import type { AnswerHead, RequestHead } from './head.ts';
+import type { HeadEdits, Splice } from './head-edits.ts';
 
 /**
  * The bytes to send for `head`, followed by `body[bodyStart..bodyEnd)` so that head and body go
@@ -12,8 +13,10 @@ export function forwardHead(
   extra: string,
   body: Buffer | undefined,
   bodyStart = 0,
-  bodyEnd = 0
+  bodyEnd = 0,
+  edits?: HeadEdits
 ): Buffer {
+  if (edits !== undefined) return forwardEdited(head, edits, extra, body, bodyStart, bodyEnd);
   const { bytes, start, end, hopByHop } = head;
   if (hopByHop.length === 0 && extra === '') {
     if (bodyEnd === bodyStart) return bytes.subarray(start, end);
@@ -45,6 +48,40 @@ function standsBehind(
 ): boolean {
   if (body.buffer !== bytes.buffer || end + bodyEnd - bodyStart > bytes.length) return false;
   return body.byteOffset + bodyStart === bytes.byteOffset + end;
+}
+
+/** The same with changes: the bytes between them go as they came. */
+function forwardEdited(
+  head: RequestHead | AnswerHead,
+  edits: HeadEdits,
+  extra: string,
+  body: Buffer | undefined,
+  bodyStart: number,
+  bodyEnd: number
+): Buffer {
+  const { bytes, start, end } = head;
+  const splices = edits.splices();
+  const added = edits.addedLines() + extra;
+  const size = end - start + grownBytes(splices) + added.length + bodyEnd - bodyStart;
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
+  let from = start;
+  for (const splice of splices) {
+    at += bytes.copy(out, at, from, splice.from);
+    at += out.write(splice.text, at, 'latin1');
+    from = splice.to;
+  }
+  at += bytes.copy(out, at, from, end - 2);
+  at += out.write(added, at, 'latin1');
+  at += out.write('\r\n', at, 'latin1');
+  if (body !== undefined) body.copy(out, at, bodyStart, bodyEnd);
+  return out;
+}
+
+function grownBytes(splices: readonly Splice[]): number {
+  let grown = 0;
+  for (const { from, to, text } of splices) grown += text.length - (to - from);
+  return grown;
 }
 
 function droppedBytes(head: RequestHead | AnswerHead): number {

@@ -1,5 +1,6 @@
 // The only door to ipaddr.js: IP addresses as text, read strictly and written in one form.
 
+import { BlockList } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -46,4 +47,44 @@ export function splitEndpoint(text: string): { host: string; port: string | unde
   const colon = text.indexOf(':');
   if (colon === -1 || colon !== text.lastIndexOf(':')) return { host: text, port: undefined };
   return { host: text.slice(0, colon), port: text.slice(colon + 1) };
+}
+
+/** The leading `bits` of a canonical address, the others zero, as `address/bits` unless all count. */
+export function maskAddress(address: string, bits: number): string {
+  const [withoutZone = address] = address.split('%', 1);
+  const parsed = ipaddr.parse(withoutZone);
+  const bytes = parsed.toByteArray();
+  if (bits >= bytes.length * 8) return address;
+  const masked = bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, bits - i * 8))));
+  return `${ipaddr.fromByteArray(masked).toString()}/${bits}`;
+}
+
+/** `192.0.2.0/24`, `2001:db8::/32` or a single address, in its canonical form; else undefined. */
+export function parseNetwork(text: string): string | undefined {
+  const [start = '', length, ...more] = text.split('/');
+  const address = parseAddress(start);
+  if (address === undefined || address.includes('%') || more.length > 0) return undefined;
+  const most = address.includes(':') ? 128 : 32;
+  if (length === undefined) return `${address}/${most}`;
+  // `::ffff:192.0.2.0/120` would be an IPv4 network with a length that it cannot have.
+  if (!/^(?:0|[1-9][0-9]{0,2})$/.test(length) || Number(length) > most) return undefined;
+  return `${address}/${length}`;
+}
+
+/** Whether an address is in one of these canonical networks. */
+export function networkTest(networks: readonly string[]): (address: string) => boolean {
+  if (networks.length === 0) return () => false;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [start = '', length] = network.split('/');
+    list.addSubnet(start, Number(length), start.includes(':') ? 'ipv6' : 'ipv4');
+  }
+  return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+}
+
+/** The leading bits of an IPv4 netmask, `24` or `255.255.255.0`; undefined where it is none. */
+export function parseNetmask(text: string): number | undefined {
+  if (/^(?:[0-9]|[12][0-9]|3[0-2])$/.test(text)) return Number(text);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
+  return ipaddr.IPv4.parse(text).prefixLengthFromSubnetMask() ?? undefined;
 }

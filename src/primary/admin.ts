@@ -3,11 +3,16 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { expositionType } from './exposition.ts';
+
+const textType = 'text/plain; charset=utf-8';
+const jsonType = 'application/json';
 
 export interface AdminSource {
   /** Undefined when ready; otherwise why not. */
   readonly notReady: () => string | undefined;
   readonly status: () => object;
+  readonly metrics: () => string;
 }
 
 /** Rejects when the address cannot be had. */
@@ -45,17 +50,17 @@ function answer(request: IncomingMessage, response: ServerResponse, source: Admi
         : send(response, 503, `${notReady}\n`);
     }
     case '/status':
-      return send(response, 200, `${JSON.stringify(source.status(), null, 2)}\n`, true);
+      return send(response, 200, `${JSON.stringify(source.status(), null, 2)}\n`, jsonType);
     case '/metrics':
-      return send(response, 404, 'metrics are not there yet; see /status\n');
+      return send(response, 200, source.metrics(), expositionType);
     default:
-      return send(response, 404, 'there are /live, /ready and /status\n');
+      return send(response, 404, 'there are /live, /ready, /status and /metrics\n');
   }
 }
 
-function send(response: ServerResponse, status: number, body: string, json = false): void {
+function send(response: ServerResponse, status: number, body: string, type = textType): void {
   response.writeHead(status, {
-    'Content-Type': json ? 'application/json' : 'text/plain; charset=utf-8',
+    'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',

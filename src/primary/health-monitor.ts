@@ -2,8 +2,9 @@
 // for OWA and down for ActiveSync. Disabled servers are checked too, so that enabling one by a
 // reload needs no first check; what is enabled is the workers' business.
 
-import type { Configuration, Health } from '../config/model.ts';
+import type { Configuration, Health, Service } from '../config/model.ts';
 import type { Logger } from '../log.ts';
+import { whyDown } from './status.ts';
 import { ServerWatch, type HealthRecord, type WatchedServer } from './server-watch.ts';
 
 /** First checks are spread over this time: a wait that nobody notices, and no herd. */
@@ -20,6 +21,10 @@ export interface MonitorOptions {
 export class HealthMonitor {
   readonly #options: MonitorOptions;
   #watches = new Map<string, ServerWatch>();
+  /** Services that need more than one server that is up, by full name. */
+  #demanding = new Map<string, Service>();
+  /** Which of them count as down, and why. */
+  readonly #down = new Map<string, string>();
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -43,6 +48,10 @@ export class HealthMonitor {
       added.push(watch);
     }
     for (const old of before.values()) old.stop();
+    this.#demanding = new Map(
+      services(configuration).filter(([, { rsMinimum }]) => rsMinimum !== undefined)
+    );
+    for (const name of this.#down.keys()) if (!this.#demanding.has(name)) this.#down.delete(name);
     startSpread(added);
   }
 
@@ -81,21 +90,43 @@ export class HealthMonitor {
       } else {
         this.#options.log.info(facts, `real server ${health.state}`);
       }
+      this.#judge(service);
     }
     this.#options.onHealth(server.id, health);
   };
+
+  /** Tells when a service goes down or comes back by its servers' number (rsMinimum, critical). */
+  #judge(name: string): void {
+    const service = this.#demanding.get(name);
+    // Until all were checked once nobody can say.
+    if (service?.realServers.every(({ id }) => this.health(id).state !== 'unknown') !== true)
+      return;
+    const reason = whyDown(service, (id) => this.health(id));
+    const wasDown = this.#down.has(name);
+    if (reason !== undefined) this.#down.set(name, reason);
+    else this.#down.delete(name);
+    if (reason !== undefined && !wasDown) {
+      this.#options.log.warn({ service: name, reason }, 'service down');
+    } else if (reason === undefined && wasDown) {
+      this.#options.log.info({ service: name }, 'service up');
+    }
+  }
 }
 
-function watchedServers({ virtualServices }: Configuration): WatchedServer[] {
-  return virtualServices.flatMap((virtualService) =>
-    [virtualService, ...virtualService.subVSs].flatMap((service) =>
-      service.realServers.map((server) => ({
-        service:
-          service === virtualService ? service.name : `${virtualService.name}/${service.name}`,
-        server,
-        check: service.check
-      }))
-    )
+/** All services and SubVSs by full name. */
+function services({ virtualServices }: Configuration): [fullName: string, service: Service][] {
+  return virtualServices.flatMap((virtualService) => [
+    [virtualService.name, virtualService],
+    ...virtualService.subVSs.map((subVS): [string, Service] => [
+      `${virtualService.name}/${subVS.name}`,
+      subVS
+    ])
+  ]);
+}
+
+function watchedServers(configuration: Configuration): WatchedServer[] {
+  return services(configuration).flatMap(([service, { realServers, check }]) =>
+    realServers.map((server) => ({ service, server, check }))
   );
 }
 

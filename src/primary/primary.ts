@@ -6,14 +6,15 @@ import { loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/model.ts';
 import { formatProblem } from '../config/problem.ts';
 import { createLog, flushLog, type Logger } from '../log.ts';
-import { openAdmin, type AdminSource } from './admin.ts';
+import { openAdmin } from './admin.ts';
+import { adminSourceOf } from './admin-source.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { adminAddress, explainListenError, listenAddresses, probeListen } from './listeners.ts';
+import { OcspStapler } from './ocsp-stapler.ts';
 import type { Primary } from './parts.ts';
+import { noReloads } from './reload-record.ts';
 import { reload } from './reload.ts';
 import { listenToSignals, type Signals } from './signals.ts';
-import { reportStatus } from './status-report.ts';
-import { isUsable } from './status.ts';
 import { readVersion } from './version.ts';
 import { Workers, type Applied } from './workers.ts';
 
@@ -50,13 +51,14 @@ export async function runPrimary(file: string, options: PrimaryOptions = {}): Pr
     return await serve(primary, signals);
   } finally {
     primary.monitor.stop();
+    primary.stapler.stop();
     primary.admin?.close();
     await flushLog(log);
   }
 }
 
 async function serve(primary: Primary, signals: Signals): Promise<number> {
-  const { configuration, log, monitor, workers } = primary;
+  const { configuration, log, monitor, stapler, workers } = primary;
   const address = adminAddress(configuration);
   try {
     primary.admin = await openAdmin(address, primary.adminSource);
@@ -65,6 +67,7 @@ async function serve(primary: Primary, signals: Signals): Promise<number> {
     return exitCode.cannotListen;
   }
   monitor.reconcile(configuration);
+  stapler.reconcile(configuration);
   const started = startUp(primary);
   const first = await Promise.race([started, signals.stop]);
   if (first !== 'stop' && first !== 'applied') {
@@ -116,38 +119,20 @@ function assemble(
     health: () => monitor.all(),
     onSuspect: (id) => monitor.checkNow(id)
   });
-  const version = readVersion();
-  const adminSource: AdminSource = {
-    notReady: () => whyNotReady(primary),
-    status: () =>
-      reportStatus({
-        version,
-        phase: primary.phase,
-        revision: primary.revision,
-        nowMs: Date.now(),
-        configuration: primary.configuration,
-        record: (id) => monitor.record(id),
-        counters: workers.counters(),
-        workers: workers.list()
-      })
-  };
   const primary: Primary = {
     file,
     log,
     monitor,
+    stapler: new OcspStapler({ log, onStaple: (staple) => workers.tellStaple(staple) }),
     workers,
-    adminSource,
+    adminSource: adminSourceOf(() => primary),
     configuration,
     revision: 1,
+    reloads: noReloads(Date.now()),
     phase: 'starting',
     admin: undefined
   };
   return primary;
-}
-
-function whyNotReady({ phase, configuration, monitor }: Primary): string | undefined {
-  if (phase !== 'ready') return phase;
-  return isUsable(configuration, (id) => monitor.health(id)) ? undefined : 'no usable service';
 }
 
 function ownWorkerProgram(): string {

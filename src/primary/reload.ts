@@ -9,21 +9,27 @@ import { openAdmin } from './admin.ts';
 import { adminAddress, explainListenError } from './listeners.ts';
 import { listenAddresses, newAddresses, probeListen } from './listeners.ts';
 import type { Primary } from './parts.ts';
+import { noteReload, type ReloadResult } from './reload-record.ts';
 
 /** Longest wait for the workers; after it the next reload may come. */
 const applyTimeMaxMs = 30_000;
 
 export async function reload(primary: Primary): Promise<void> {
-  const { log } = primary;
+  const result = await tryReload(primary);
+  primary.reloads = noteReload(primary.reloads, result, Date.now());
+}
+
+async function tryReload(primary: Primary): Promise<ReloadResult> {
   try {
     const configuration = await loadAgain(primary);
-    if (configuration === undefined) return;
+    if (configuration === undefined) return 'refused';
     const admin = await openNewAdmin(primary, configuration);
-    if (admin === undefined || primary.phase === 'draining') return;
-    await changeOver(primary, configuration, admin);
+    if (admin === undefined || primary.phase === 'draining') return 'refused';
+    return await changeOver(primary, configuration, admin);
   } catch (error) {
     // Whatever went wrong here, the services that run must go on running.
-    log.error({ err: error }, 'reload failed');
+    primary.log.error({ err: error }, 'reload failed');
+    return 'failed';
   }
 }
 
@@ -65,8 +71,8 @@ async function changeOver(
   primary: Primary,
   configuration: Configuration,
   admin: Server
-): Promise<void> {
-  const { log, monitor, workers } = primary;
+): Promise<ReloadResult> {
+  const { log, monitor, stapler, workers } = primary;
   if (admin !== primary.admin) primary.admin?.close();
   primary.admin = admin;
   primary.configuration = configuration;
@@ -74,11 +80,16 @@ async function changeOver(
   const { revision } = primary;
   log.level = configuration.global.logLevel;
   monitor.reconcile(configuration);
+  stapler.reconcile(configuration);
   const deadline = AbortSignal.timeout(applyTimeMaxMs);
   const applied = await Promise.race([workers.apply(configuration, revision), ended(deadline)]);
-  if (applied === 'applied') return log.info({ revision }, 'reloaded');
+  if (applied === 'applied') {
+    log.info({ revision }, 'reloaded');
+    return 'applied';
+  }
   const reason = applied === 'late' ? 'not every worker is done' : applied.cannotListen;
   log.error({ revision, reason }, 'reloaded in part');
+  return 'partial';
 }
 
 function ended(deadline: AbortSignal): Promise<'late'> {

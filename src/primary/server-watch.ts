@@ -3,7 +3,8 @@
 
 import { performance } from 'node:perf_hooks';
 import type { CheckSettings, Health, RealServer } from '../config/model.ts';
-import { CheckFailure } from '../health-check/health-check.ts';
+import { compilePattern } from '../content-rule/pattern.ts';
+import { CheckFailure, type CheckOptions } from '../health-check/health-check.ts';
 import { initialState, observe, wantsRetry } from '../health-check/health.ts';
 import type { CheckResult, CheckState } from '../health-check/health.ts';
 import { healthChecks } from '../health-check/registry.ts';
@@ -29,6 +30,7 @@ export type OnHealth = (watched: WatchedServer, health: Health, flipped: boolean
 export class ServerWatch {
   readonly watched: WatchedServer;
   readonly checkedOnce: Promise<void>;
+  readonly #options: CheckOptions;
   readonly #markChecked: () => void;
   readonly #onHealth: OnHealth;
   readonly #spacingMs: number;
@@ -51,6 +53,7 @@ export class ServerWatch {
   constructor(watched: WatchedServer, onHealth: OnHealth, spacingMs: number, before?: ServerWatch) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.watched = watched;
+    this.#options = optionsOf(watched.check);
     this.checkedOnce = promise;
     this.#markChecked = resolve;
     this.#onHealth = onHealth;
@@ -114,7 +117,7 @@ export class ServerWatch {
     const deadline = setTimeout(() => running.abort(), check.timeoutMs);
     this.#running = running;
     try {
-      await healthChecks[check.type](target, check, running.signal);
+      await healthChecks[check.type](target, this.#options, running.signal);
       return { passed: true };
     } catch (error) {
       if (error instanceof CheckFailure) {
@@ -131,9 +134,13 @@ export class ServerWatch {
   #conclude(result: CheckResult): void {
     const before = this.#state.health;
     this.#state = observe(this.#state, result, this.watched.check.retries);
-    const { health } = this.#state;
-    const flipped = health.state !== before.state;
+    const flipped = this.#state.health.state !== before.state;
     if (flipped) this.#sinceMs = Date.now();
+    if (before.state === 'down' && this.#state.health.state === 'up') {
+      // All workers reckon the slow start from this.
+      this.#state = { ...this.#state, health: { state: 'up', sinceMs: this.#sinceMs } };
+    }
+    const { health } = this.#state;
     // An "up" that only waits for its retries would clear the suspicion against a silent server.
     const concluded = result.passed || health.state === 'down';
     const answersSuspicion = this.#owed && concluded && !this.#askedAgain;
@@ -163,4 +170,10 @@ export class ServerWatch {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#run(), delayMs);
   }
+}
+
+function optionsOf(check: CheckSettings): CheckOptions {
+  const { pattern } = check;
+  const bodyMatches = pattern === undefined ? undefined : compilePattern(pattern, false);
+  return { ...check, bodyMatches };
 }

@@ -3,9 +3,10 @@
 
 import type { CheckSettings, Configuration, RealServer, Service } from '../config/model.ts';
 import type { VirtualService } from '../config/model.ts';
-import type { ServerCounters, WorkerCounters } from '../messages.ts';
 import type { HealthRecord } from './server-watch.ts';
-import { realServerStatus, serviceStatus, virtualServiceStatus, type HealthOf } from './status.ts';
+import type { ServerCounts } from './worker-counts.ts';
+import { realServerStatus, serviceStatus, virtualServiceStatus } from './status.ts';
+import { whyDown, type HealthOf } from './status.ts';
 
 export interface StatusInput {
   readonly version: string;
@@ -14,7 +15,13 @@ export interface StatusInput {
   readonly nowMs: number;
   readonly configuration: Configuration;
   readonly record: (id: string) => HealthRecord | undefined;
-  readonly counters: WorkerCounters;
+  readonly clients: number;
+  readonly requests: number;
+  /** Own answers and early ends by reason. */
+  readonly errors: Readonly<Record<string, number>>;
+  readonly countsOf: (id: string) => ServerCounts;
+  readonly active: (id: string) => number;
+  readonly persistence: object;
   readonly workers: readonly {
     readonly pid: number | undefined;
     readonly startedAtMs: number;
@@ -23,13 +30,13 @@ export interface StatusInput {
 }
 
 export function reportStatus(input: StatusInput): object {
-  const { version, phase, revision, nowMs, configuration, counters, workers } = input;
-  const servers = new Map(counters.servers.map((server) => [server.id, server]));
+  const { version, phase, revision, nowMs, configuration, workers } = input;
   const view: View = {
     configuration,
     record: input.record,
     healthOf: (id) => input.record(id)?.health ?? { state: 'unknown' },
-    countersOf: (id) => servers.get(id)
+    countsOf: input.countsOf,
+    active: input.active
   };
   return {
     version,
@@ -40,9 +47,10 @@ export function reportStatus(input: StatusInput): object {
       state: stage,
       uptimeSeconds: Math.floor((nowMs - startedAtMs) / 1000)
     })),
-    clients: counters.clients,
-    requests: counters.requests,
-    errors: counters.errors,
+    clients: input.clients,
+    requests: input.requests,
+    errors: input.errors,
+    persistence: input.persistence,
     virtualServices: configuration.virtualServices.map((service) =>
       reportVirtualService(service, view)
     )
@@ -53,7 +61,8 @@ interface View {
   readonly configuration: Configuration;
   readonly record: (id: string) => HealthRecord | undefined;
   readonly healthOf: HealthOf;
-  readonly countersOf: (id: string) => ServerCounters | undefined;
+  readonly countsOf: (id: string) => ServerCounts;
+  readonly active: (id: string) => number;
 }
 
 function reportVirtualService(service: VirtualService, view: View): object {
@@ -68,7 +77,7 @@ function reportVirtualService(service: VirtualService, view: View): object {
     ...reportService(service, view),
     subVSs: service.subVSs.map((subVS) => ({
       name: subVS.name,
-      status: serviceStatus(subVS, view.healthOf),
+      status: serviceStatus(subVS, view.healthOf, service),
       rules: subVS.rules.map(({ name }) => name),
       isDefault: subVS.isDefault,
       ...reportService(subVS, view)
@@ -88,10 +97,19 @@ function certificateInstalled(
 function reportService(service: Service, view: View): object {
   return {
     schedule: service.schedule,
+    // Beside `Down`, where servers may be up all the same.
+    reason: whyDown(service, view.healthOf) ?? null,
+    persist: service.persistence?.mode ?? 'none',
     // Without servers there is nothing that is checked, whatever the settings say.
     check: service.realServers.length === 0 ? 'none' : describeCheck(service.check),
-    realServers: service.realServers.map((server) => reportServer(server, view))
+    realServers: service.realServers.map((server) => reportServer(server, view)),
+    sorryServer: service.standby === undefined ? null : reportSorryServer(service.standby, view)
   };
+}
+
+/** It is never checked, so there is no more to say. */
+function reportSorryServer({ id, name, address, port }: RealServer, view: View): object {
+  return { name, address, port, activeConnections: view.active(id), ...view.countsOf(id) };
 }
 
 /** In words, as the operator would say it: `https GET /owa/healthcheck.htm on port 443`. */
@@ -106,7 +124,6 @@ function describeCheck(check: CheckSettings): string {
 function reportServer(server: RealServer, view: View): object {
   const record = view.record(server.id);
   const health = view.healthOf(server.id);
-  const counters = view.countersOf(server.id);
   return {
     name: server.name,
     address: server.address,
@@ -122,11 +139,8 @@ function reportServer(server: RealServer, view: View): object {
     lastCheck: isoTime(record?.lastCheckAtMs),
     lastCheckMs:
       record?.lastCheckDurationMs === undefined ? null : round(record.lastCheckDurationMs),
-    activeConnections: counters?.active ?? 0,
-    connections: counters?.connections ?? 0,
-    requests: counters?.requests ?? 0,
-    bytesToServer: counters?.bytesToServer ?? 0,
-    bytesFromServer: counters?.bytesFromServer ?? 0
+    activeConnections: view.active(server.id),
+    ...view.countsOf(server.id)
   };
 }
 

@@ -1,7 +1,5 @@
-// Who holds how many connections to which server, and what the workers counted. The sums of dead
-// workers' counters are kept; their open connections are not, for those died with them.
-
-import type { ServerCounters, WorkerCounters } from '../messages.ts';
+// Which worker holds how many connections to which server, and who must be told. What a dead worker
+// held died with it.
 
 type Loads = readonly (readonly [id: string, active: number])[];
 
@@ -36,6 +34,13 @@ export class WorkerLoads {
     return due;
   }
 
+  /** Open connections to this server, of all workers. */
+  active(id: string): number {
+    let sum = 0;
+    for (const loads of this.#active.values()) sum += loads.get(id) ?? 0;
+    return sum;
+  }
+
   /** Forgets servers that left the configuration. */
   keepOnly(ids: ReadonlySet<string>): void {
     for (const loads of this.#active.values()) {
@@ -55,60 +60,4 @@ export class WorkerLoads {
     }
     return [...sums];
   }
-}
-
-const nothing: WorkerCounters = { clients: 0, requests: 0, errors: {}, servers: [] };
-
-export class WorkerCounts {
-  readonly #latest = new Map<number, WorkerCounters>();
-  #ended = nothing;
-
-  report(worker: number, counters: WorkerCounters): void {
-    this.#latest.set(worker, counters);
-  }
-
-  leave(worker: number): void {
-    const last = this.#latest.get(worker);
-    this.#latest.delete(worker);
-    if (last !== undefined) this.#ended = withoutOpen(sum([this.#ended, last]));
-  }
-
-  total(): WorkerCounters {
-    return sum([this.#ended, ...this.#latest.values()]);
-  }
-}
-
-function withoutOpen(counters: WorkerCounters): WorkerCounters {
-  const servers = counters.servers.map((server) => ({ ...server, active: 0 }));
-  return { ...counters, clients: 0, servers };
-}
-
-function sum(all: readonly WorkerCounters[]): WorkerCounters {
-  const errors: Record<string, number> = {};
-  const servers = new Map<string, ServerCounters>();
-  let clients = 0;
-  let requests = 0;
-  for (const counters of all) {
-    clients += counters.clients;
-    requests += counters.requests;
-    for (const [code, count] of Object.entries(counters.errors)) {
-      errors[code] = (errors[code] ?? 0) + count;
-    }
-    for (const server of counters.servers) {
-      servers.set(server.id, add(servers.get(server.id), server));
-    }
-  }
-  return { clients, requests, errors, servers: [...servers.values()] };
-}
-
-function add(a: ServerCounters | undefined, b: ServerCounters): ServerCounters {
-  if (a === undefined) return b;
-  return {
-    id: a.id,
-    active: a.active + b.active,
-    connections: a.connections + b.connections,
-    requests: a.requests + b.requests,
-    bytesToServer: a.bytesToServer + b.bytesToServer,
-    bytesFromServer: a.bytesFromServer + b.bytesFromServer
-  };
 }

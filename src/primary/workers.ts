@@ -6,8 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { getCompileCacheDir } from 'node:module';
 import type { Configuration, Health } from '../config/model.ts';
 import type { Logger } from '../log.ts';
-import type { ToPrimary, ToWorker, WorkerCounters } from '../messages.ts';
-import { WorkerCounts, WorkerLoads } from './worker-loads.ts';
+import type { BindAsk, Staple, ToPrimary, ToWorker, Use } from '../messages.ts';
+import { WorkerCounts, type WorkerState } from './worker-counts.ts';
+import { PersistenceTable } from './persistence-table.ts';
+import { WorkerLoads } from './worker-loads.ts';
+import { listServices } from './service-list.ts';
+import { switchedBy, type Switched } from './switched.ts';
 
 const loadIntervalMs = 25;
 /** A worker that dies younger than this did not die of its work. */
@@ -25,11 +29,22 @@ export interface WorkersOptions {
 
 interface Member {
   readonly worker: Worker;
+  /** From 1 on; one that is born takes the lowest that is free. */
+  readonly slot: number;
   readonly startedAtMs: number;
   /** How many in its place died young in a row before it. */
   readonly earlyDeaths: number;
   stage: 'starting' | 'serving' | 'draining';
   appliedRevision: number;
+}
+
+export interface WorkerView {
+  readonly pid: number | undefined;
+  readonly slot: number;
+  readonly startedAtMs: number;
+  readonly stage: Member['stage'];
+  /** Undefined while it has not reported. */
+  readonly state: WorkerState | undefined;
 }
 
 /** How the workers took a plan. */
@@ -41,19 +56,23 @@ interface Waiter {
 }
 
 export class Workers {
+  readonly counts = new WorkerCounts();
+  readonly persistence = new PersistenceTable();
   readonly #options: WorkersOptions;
   /** Made once and shared by all, so that a session ticket works with each of them; never logged. */
   readonly #ticketKeys = randomBytes(48).toString('base64');
+  readonly #staples = new Map<string, Staple>();
   readonly #members = new Map<number, Member>();
   readonly #loads = new WorkerLoads();
-  readonly #counts = new WorkerCounts();
   readonly #respawns = new Set<NodeJS.Timeout>();
   #waiters: Waiter[] = [];
   #loadTimer: NodeJS.Timeout | undefined;
   #plan: { readonly configuration: Configuration; readonly revision: number } | undefined;
   /** Numbers the workers, so that their round robins begin at different servers. */
   #spawned = 0;
+  #switched: Switched = new Map();
   #ending = false;
+  #deaths = 0;
   #gone = Promise.withResolvers<void>();
 
   constructor(options: WorkersOptions) {
@@ -66,9 +85,17 @@ export class Workers {
   /** Settles when every worker serves this plan, or one of them cannot listen. */
   apply(configuration: Configuration, revision: number): Promise<Applied> {
     if (this.#ending) return Promise.resolve('applied');
+    if (this.#plan !== undefined) {
+      const before = this.#plan.configuration;
+      this.#switched = switchedBy(before, configuration, this.#switched, Date.now());
+    }
     this.#plan = { configuration, revision };
+    this.persistence.reconcile(configuration, this.#options.health(), performance.now());
     for (const member of this.#active()) if (member.stage === 'serving') this.#sendPlan(member);
-    this.#loads.keepOnly(new Set(this.#options.health().map(([id]) => id)));
+    const services = listServices(configuration);
+    const serverIds = new Set(services.flatMap(({ servers }) => servers.map(({ id }) => id)));
+    this.#loads.keepOnly(serverIds);
+    this.counts.keepOnly(new Set(services.map(({ fullName }) => fullName)), serverIds);
     this.#resize(configuration.global.workers);
     return new Promise((settle) => {
       this.#waiters.push({ revision, settle });
@@ -77,8 +104,18 @@ export class Workers {
   }
 
   tellHealth(id: string, health: Health): void {
+    this.persistence.noteHealth(id, health);
     for (const member of this.#members.values()) {
       if (member.stage !== 'starting') send(member, { type: 'health', id, health });
+    }
+  }
+
+  /** Also for the workers that start later. */
+  tellStaple(staple: Staple): void {
+    if (staple.response === undefined) this.#staples.delete(staple.fingerprint);
+    else this.#staples.set(staple.fingerprint, staple);
+    for (const member of this.#members.values()) {
+      if (member.stage !== 'starting') send(member, { type: 'staple', staple });
     }
   }
 
@@ -96,15 +133,23 @@ export class Workers {
     return this.#gone.promise;
   }
 
-  counters(): WorkerCounters {
-    return this.#counts.total();
+  /** Open connections to this real server. */
+  active(id: string): number {
+    return this.#loads.active(id);
   }
 
-  list(): { pid: number | undefined; startedAtMs: number; stage: Member['stage'] }[] {
-    return [...this.#members.values()].map(({ worker, startedAtMs, stage }) => ({
+  /** How many died without having been told to end. */
+  get deaths(): number {
+    return this.#deaths;
+  }
+
+  list(): WorkerView[] {
+    return [...this.#members.values()].map(({ worker, slot, startedAtMs, stage }) => ({
       pid: worker.process.pid,
+      slot,
       startedAtMs,
-      stage
+      stage,
+      state: this.counts.state(worker.id)
     }));
   }
 
@@ -127,7 +172,8 @@ export class Workers {
     });
     const startedAtMs = Date.now();
     const stage = 'starting';
-    const member: Member = { worker, startedAtMs, earlyDeaths, stage, appliedRevision: 0 };
+    const slot = freeSlot([...this.#members.values()].map((member) => member.slot));
+    const member: Member = { worker, slot, startedAtMs, earlyDeaths, stage, appliedRevision: 0 };
     this.#members.set(worker.id, member);
     worker.on('message', (message: ToPrimary) => this.#receive(member, message));
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'worker process error'));
@@ -143,6 +189,7 @@ export class Workers {
         if (member.stage !== 'starting') return;
         member.stage = 'serving';
         this.#loads.join(id);
+        this.counts.join(id);
         this.#sendPlan(member);
         return this.#tellLoadsSoon();
       case 'applied':
@@ -158,16 +205,33 @@ export class Workers {
         return this.#tellLoadsSoon();
       case 'suspect':
         return this.#options.onSuspect(message.id);
+      case 'bind':
+        return this.#bind(member, message.asks);
+      case 'learned':
+        return this.persistence.learn(message.use, performance.now());
+      case 'uses':
+        return this.#noteUses(member, message.uses, message.late);
       case 'counters':
-        return this.#counts.report(id, message.counters);
+        return this.counts.report(id, message.report);
     }
+  }
+
+  #bind(member: Member, asks: readonly BindAsk[]): void {
+    const nowMs = performance.now();
+    const bound = asks.map((ask) => [ask.n, this.persistence.bind(ask, nowMs)] as const);
+    send(member, { type: 'bound', bound });
+  }
+
+  #noteUses(member: Member, uses: readonly Use[], late: number): void {
+    const keys = this.persistence.use(uses, late, performance.now());
+    if (keys.length > 0) send(member, { type: 'unbound', keys });
   }
 
   #bury(member: Member, how: string): void {
     const { worker, stage, startedAtMs } = member;
     this.#members.delete(worker.id);
     this.#loads.leave(worker.id);
-    this.#counts.leave(worker.id);
+    this.counts.leave(worker.id);
     this.#tellLoadsSoon();
     if (this.#ending) {
       if (this.#members.size === 0) this.#gone.resolve();
@@ -175,6 +239,7 @@ export class Workers {
     }
     this.#settleWaiters();
     if (stage === 'draining') return;
+    this.#deaths++;
     const earlyDeaths = Date.now() - startedAtMs < infancyMs ? member.earlyDeaths + 1 : 0;
     const delayMs = respawnDelayMs(earlyDeaths);
     this.#options.log.error({ worker: worker.process.pid, how, delayMs }, 'worker died');
@@ -193,7 +258,9 @@ export class Workers {
     const { configuration, revision } = this.#plan;
     const health = this.#options.health();
     const ticketKeys = this.#ticketKeys;
-    send(member, { type: 'plan', revision, configuration, health, ticketKeys });
+    const staples = [...this.#staples.values()];
+    const switched = [...this.#switched];
+    send(member, { type: 'plan', revision, configuration, health, switched, ticketKeys, staples });
   }
 
   #drainOne(member: Member): void {
@@ -244,6 +311,12 @@ export class Workers {
 /** None at first: a crash by one bad request must not cost time. Then doubling, to 5 s. */
 export function respawnDelayMs(earlyDeaths: number): number {
   return earlyDeaths < 3 ? 0 : Math.min(100 * 2 ** (earlyDeaths - 3), 5000);
+}
+
+function freeSlot(taken: readonly number[]): number {
+  let slot = 1;
+  while (taken.includes(slot)) slot++;
+  return slot;
 }
 
 function send({ worker }: Member, message: ToWorker): void {

@@ -3,10 +3,18 @@
 
 import type * as model from '../config/model.ts';
 import { compileRule } from '../content-rule/compile.ts';
+import type { ContentRule } from '../content-rule/content-rule.ts';
+import { compileEdit } from '../content-rule/edit.ts';
+import { whyBelowMinimum } from '../health-check/health.ts';
 import { schedulers } from '../scheduler/registry.ts';
+import { slowStart } from '../scheduler/slow-start.ts';
+import { certificateFieldNames, connectionFieldNames } from '../tls/client-certificate.ts';
 import { buildClientTls } from '../tls/contexts.ts';
-import { RealServer } from './real-server.ts';
-import type { Service, Switch, VirtualService } from './virtual-service.ts';
+import { PlanServers, type ServersInput } from './plan-servers.ts';
+import type { RealServer } from './real-server.ts';
+import { persistenceBuilder } from './persistence.ts';
+import { ServiceCounters } from './service-counters.ts';
+import type { PreRule, Service, Switch, VirtualService } from './virtual-service.ts';
 
 /** All that runs for one configuration. Replaced as a whole by one assignment. */
 export interface Plan {
@@ -15,76 +23,140 @@ export interface Plan {
   readonly certificates: readonly model.Certificate[];
   readonly virtualServices: readonly VirtualService[];
   readonly realServers: ReadonlyMap<string, RealServer>;
+  /** By full name of a virtual service or SubVS. */
+  readonly counters: ReadonlyMap<string, ServiceCounters>;
 }
 
-export interface BuildInput {
+export interface BuildInput extends ServersInput {
   readonly revision: number;
   readonly configuration: model.Configuration;
-  readonly health: readonly (readonly [id: string, health: model.Health])[];
-  /** Real servers of the plan before. */
-  readonly known: ReadonlyMap<string, RealServer>;
+  /** Counters of the plan before. */
+  readonly counters: ReadonlyMap<string, ServiceCounters>;
   /** Differs between workers, so that not all begin with the same server. */
   readonly turn: number;
+  /** For what clients must not be able to make up; the same in all workers. */
+  readonly secret: string;
 }
 
+type Tls = model.VirtualService['tls'];
+
 export function buildPlan(input: BuildInput): Plan {
-  const { configuration, known, turn } = input;
-  const health = new Map(input.health);
-  const realServers = new Map<string, RealServer>();
+  const { configuration, turn } = input;
+  const { drainTimeMs, slowStartMs } = configuration.global;
+  const reservedFields = reservedFieldsOf(configuration);
+  const ramp = slowStart(slowStartMs, input.clock);
+  const servers = new PlanServers(input, drainTimeMs);
+  const counters = new Map<string, ServiceCounters>();
+  const buildPersistence = persistenceBuilder(configuration, input.secret);
 
-  function realServer(settings: model.RealServer): RealServer {
-    const server = known.get(settings.id) ?? new RealServer(settings);
-    server.settings = settings;
-    server.health = health.get(settings.id) ?? server.health;
-    server.suspected = false;
-    realServers.set(settings.id, server);
-    return server;
-  }
-
-  function service(settings: model.Service, fullName: string): Service {
+  function service(settings: model.Service, fullName: string, tls: Tls, above?: Service): Service {
+    const { standby, notAvailable } = settings;
+    const own = settings.realServers.map((server) => servers.take(server));
+    const realServers = [...own, ...servers.takeLeaving(fullName)];
+    const ownSorry = standby === undefined ? undefined : servers.take(standby);
     return {
       settings,
       fullName,
-      scheduler: schedulers[settings.schedule](turn),
-      realServers: settings.realServers.map(realServer)
+      scheduler: schedulers[settings.schedule](turn, ramp),
+      realServers,
+      persistence: buildPersistence(settings.persistence, fullName, realServers, tls),
+      // An answer of its own goes before a sorry server of the virtual service.
+      sorryServer: ownSorry ?? (notAvailable === undefined ? above?.sorryServer : undefined),
+      whyDown: whyDownOf(settings, own),
+      ...rulesOf(settings, above),
+      counters: takeOver(fullName, input.counters, counters)
     };
   }
 
   function virtualService(settings: model.VirtualService): VirtualService {
     const subVSs = settings.subVSs.filter((subVS) => subVS.enable);
-    const services = subVSs.map((subVS) => service(subVS, `${settings.name}/${subVS.name}`));
+    const own = service(settings, settings.name, settings.tls);
+    const services = subVSs.map((subVS) =>
+      service(subVS, `${settings.name}/${subVS.name}`, settings.tls, own)
+    );
     const defaultIndex = subVSs.findIndex((subVS) => subVS.isDefault);
     return {
-      ...service(settings, settings.name),
+      ...own,
       settings,
       global: configuration.global,
       listenKey: listenKey(settings),
       hasSubVSs: settings.subVSs.length > 0,
       switches: subVSs.flatMap((subVS, i) => switches(subVS, services[i])),
       defaultService: services[defaultIndex],
+      reservedFields,
+      hsts: hstsOf(settings),
+      securesLocation: settings.tls?.rewriteLocation ?? false,
       clientTls: settings.reencrypt === undefined ? undefined : buildClientTls(settings.reencrypt)
     };
   }
 
+  const virtualServices = configuration.virtualServices
+    .filter((settings) => settings.enable)
+    .map(virtualService);
+  servers.takeAllLeaving();
   return {
     revision: input.revision,
     global: configuration.global,
     certificates: configuration.certificates,
-    virtualServices: configuration.virtualServices
-      .filter((settings) => settings.enable)
-      .map(virtualService),
-    realServers
+    virtualServices,
+    realServers: servers.all,
+    counters
   };
+}
+
+/**
+ * What any service tells the servers of a client's TLS. No service lets a client write that: the
+ * servers that believe it stand behind the others as well.
+ */
+function reservedFieldsOf({ virtualServices }: model.Configuration): readonly string[] {
+  const all = virtualServices.flatMap(({ tls }) => (tls === undefined ? [] : [tls]));
+  return [
+    ...(all.some((tls) => tls.clientCertFields !== 'none') ? certificateFieldNames : []),
+    ...(all.some((tls) => tls.connectionFields) ? connectionFieldNames : [])
+  ];
+}
+
+function hstsOf({ tls }: model.VirtualService): string {
+  const value = tls?.strictTransportSecurity ?? '';
+  return value === '' ? '' : `Strict-Transport-Security: ${value}\r\n`;
+}
+
+function takeOver(
+  fullName: string,
+  known: ReadonlyMap<string, ServiceCounters>,
+  into: Map<string, ServiceCounters>
+): ServiceCounters {
+  const found = known.get(fullName) ?? new ServiceCounters();
+  into.set(fullName, found);
+  return found;
+}
+
+function whyDownOf(
+  { rsMinimum }: model.Service,
+  servers: readonly RealServer[]
+): Service['whyDown'] {
+  return rsMinimum === undefined ? undefined : () => whyBelowMinimum(rsMinimum, servers);
+}
+
+/** Around a SubVS stand the rules of its virtual service: first at the request, last at the answer. */
+function rulesOf(
+  settings: model.Service,
+  above: Service | undefined
+): Pick<Service, 'preRules' | 'requestEdits' | 'answerEdits'> {
+  return {
+    preRules: settings.preProcessRules.map(preRule),
+    requestEdits: [...(above?.requestEdits ?? []), ...settings.requestRules.map(compileEdit)],
+    answerEdits: [...settings.responseRules.map(compileEdit), ...(above?.answerEdits ?? [])]
+  };
+}
+
+function preRule(rule: ContentRule): PreRule {
+  return { matches: compileRule(rule), mustFail: rule.mustFail, rule: rule.name };
 }
 
 function switches(subVS: model.SubVirtualService, service: Service | undefined): Switch[] {
   if (service === undefined) return [];
-  return subVS.rules.map((rule) => ({
-    matches: compileRule(rule),
-    mustFail: rule.mustFail,
-    rule: rule.name,
-    service
-  }));
+  return subVS.rules.map((rule) => ({ ...preRule(rule), service }));
 }
 
 /** What a listener is known by. */

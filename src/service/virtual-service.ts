@@ -3,9 +3,12 @@
 
 import type * as model from '../config/model.ts';
 import type { Matcher } from '../content-rule/content-rule.ts';
+import type { Edit } from '../content-rule/edit.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { ClientTls } from '../tls/contexts.ts';
+import type { Persistence } from './persistence.ts';
 import type { RealServer } from './real-server.ts';
+import type { ServiceCounters } from './service-counters.ts';
 
 /** Who answers: a virtual service without SubVSs, or one of its SubVSs. */
 export interface Service {
@@ -13,14 +16,30 @@ export interface Service {
   /** `name` for a virtual service, `service/name` for a SubVS: as in logs and ids. */
   readonly fullName: string;
   readonly scheduler: Scheduler;
+  /** Those of the configuration, and those removed from it that still drain. */
   readonly realServers: readonly RealServer[];
+  /** Undefined = the scheduler chooses for every new connection. */
+  readonly persistence: Persistence | undefined;
+  /** Serves while no real server can: its own, else that of the virtual service. */
+  readonly sorryServer: RealServer | undefined;
+  /** Why it counts as down whatever its servers are, told anew each time (rsMinimum, critical). */
+  readonly whyDown: (() => string | undefined) | undefined;
+  readonly preRules: readonly PreRule[];
+  /** In the order of their use, those of the virtual service included. */
+  readonly requestEdits: readonly Edit[];
+  readonly answerEdits: readonly Edit[];
+  readonly counters: ServiceCounters;
 }
 
-/** One content rule in the order of precedence, and the SubVS that it leads to. */
-export interface Switch {
+/** A rule that is asked before any choice. */
+export interface PreRule {
   readonly matches: Matcher;
   readonly mustFail: boolean;
   readonly rule: string;
+}
+
+/** One content rule in the order of precedence, and the SubVS that it leads to. */
+export interface Switch extends PreRule {
   readonly service: Service;
 }
 
@@ -33,6 +52,12 @@ export interface VirtualService extends Service {
   /** The SubVS with the rule `default`. */
   readonly defaultService: Service | undefined;
   readonly hasSubVSs: boolean;
+  /** Request fields (lower case) that only Ballast may write; empty where no service writes any. */
+  readonly reservedFields: readonly string[];
+  /** Strict-Transport-Security as a complete field line; '' = none of ours. */
+  readonly hsts: string;
+  /** http:// in a Location that leads back here becomes https:// (sslRewrite). */
+  readonly securesLocation: boolean;
   /** TLS towards the servers; undefined = in clear. */
   readonly clientTls: ClientTls | undefined;
 }

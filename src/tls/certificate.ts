@@ -1,7 +1,8 @@
 // Certificates from files (PEM or PFX) and made here (self-signed). The only door to node-forge,
 // which opens the PFX files with RC2 or 3DES that older Windows exports and Node refuses.
 
-import { createPrivateKey, generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
@@ -37,6 +38,20 @@ export function importCertificate(source: CertificateSource): ImportedCertificat
     throw new Error('the key file holds no private key; a private key in PEM would be right');
   }
   return assembleCertificate(certificates, keysApart);
+}
+
+/**
+ * The certificates of a file without any key: intermediates, and maybe a root. Undefined where it
+ * holds a key; throws an Error as above, also for a certificate that is no authority's.
+ */
+export function importAuthorities(data: Buffer): readonly X509Certificate[] | undefined {
+  const { certificates, keys } = readFile({ data, passphrase: undefined });
+  if (keys.length > 0 || certificates.length === 0) return undefined;
+  if (certificates.every(({ ca }) => ca)) return certificates;
+  throw new Error(
+    "it holds no private key and not only authorities; the certificate's key in the same file, or " +
+      'in key, would be right'
+  );
 }
 
 interface FileContents {
@@ -174,8 +189,7 @@ export async function selfSignedCertificate(
   });
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
-  // 00 keeps the serial number positive.
-  certificate.serialNumber = '00' + forge.util.bytesToHex(forge.random.getBytesSync(15));
+  certificate.serialNumber = serialNumber();
   // A client's clock may be behind ours.
   const from = Date.now() - dayMs;
   certificate.validity.notBefore = new Date(from);
@@ -195,7 +209,22 @@ export async function selfSignedCertificate(
   ]);
   certificate.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
   const chainPem = forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n');
-  return { chainPem, keyPem: privateKey, dnsNames: dnsNamesOf(new X509Certificate(chainPem)) };
+  return {
+    chainPem,
+    keyPem: privateKey,
+    dnsNames: dnsNamesOf(new X509Certificate(chainPem)),
+    issuerPem: undefined
+  };
+}
+
+/**
+ * Begins with 4 to 7, so that it is positive and has no leading zeros: forge leaves those in place,
+ * and OpenSSL then refuses the certificate.
+ */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8((bytes.readUInt8(0) & 0x3f) | 0x40, 0);
+  return bytes.toString('hex');
 }
 
 /** GeneralName (RFC 5280 4.2.1.6): 2 = dNSName, 7 = iPAddress. */

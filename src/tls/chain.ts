@@ -2,7 +2,8 @@
 // stands. Node's own crypto only; the file formats are read in certificate.ts and pem.ts.
 
 import { createSecureContext } from 'node:tls';
-import type { KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
+import { pemCertificates } from './pem.ts';
 
 export interface ImportedCertificate {
   /** The leaf first, then what leads to the root. */
@@ -11,6 +12,8 @@ export interface ImportedCertificate {
   readonly keyPem: string;
   /** Lower case; wildcards as `*.example.com`. */
   readonly dnsNames: string[];
+  /** Who signed the leaf; undefined where nothing holds its certificate. */
+  readonly issuerPem: string | undefined;
 }
 
 /** Checks that key and certificate fit and work, and puts the chain in order. */
@@ -23,14 +26,43 @@ export function assembleCertificate(
   }
   const { leaf, key } = findLeaf(certificates, keys);
   const imported = {
-    chainPem: chainFrom(leaf, certificates)
-      .map((certificate) => certificate.toString().trimEnd() + '\n')
-      .join(''),
+    ...chainOf(leaf, certificates),
     keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     dnsNames: dnsNamesOf(leaf)
   };
   tryInTls(imported);
   return imported;
+}
+
+/** The same with what its chain lacks, from certificates that stand elsewhere. */
+export function completeChain<T extends Pick<ImportedCertificate, 'chainPem' | 'issuerPem'>>(
+  certificate: T,
+  others: readonly X509Certificate[]
+): T {
+  const own = pemCertificates(certificate.chainPem);
+  const [leaf] = own;
+  if (leaf === undefined || others.length === 0) return certificate;
+  const { chainPem, issuerPem } = chainOf(leaf, [...own, ...others]);
+  return { ...certificate, chainPem, issuerPem: issuerPem ?? certificate.issuerPem };
+}
+
+function chainOf(
+  leaf: X509Certificate,
+  certificates: readonly X509Certificate[]
+): Pick<ImportedCertificate, 'chainPem' | 'issuerPem'> {
+  const chain = chainFrom(leaf, certificates);
+  // A root goes to no client, but an OCSP question needs it.
+  const issuer = chain[1] ?? certificates.find((other) => other !== leaf && hasIssued(other, leaf));
+  return { chainPem: chain.map(pemOf).join(''), issuerPem: issuer && pemOf(issuer) };
+}
+
+function pemOf(certificate: X509Certificate): string {
+  return certificate.toString().trimEnd() + '\n';
+}
+
+/** Of an ECDSA key, or another of today's curves, clients and ciphers ask other things. */
+export function kindOfKey(keyPem: string): 'rsa' | 'ecdsa' {
+  return createPrivateKey(keyPem).asymmetricKeyType?.startsWith('rsa') === true ? 'rsa' : 'ecdsa';
 }
 
 function findLeaf(
@@ -103,7 +135,7 @@ function commonNameOf(certificate: X509Certificate): string {
 }
 
 /** OpenSSL refuses what is too weak only when it is to be used; find out while there is time. */
-function tryInTls({ chainPem, keyPem }: ImportedCertificate): void {
+function tryInTls({ chainPem, keyPem }: { chainPem: string; keyPem: string }): void {
   try {
     createSecureContext({ cert: chainPem, key: keyPem });
   } catch (error) {

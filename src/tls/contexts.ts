@@ -1,49 +1,50 @@
 // TLS ready for use: what a tls.Server needs for a service's clients, and tls.connect for its real
-// servers. A context is dear (283 us, and memory), so there is one a certificate and one a service.
+// servers. A context is dear (283 us, and memory): one a certificate of a service, made once.
 
 import { constants, createHash } from 'node:crypto';
-import {
-  createSecureContext,
-  type ConnectionOptions,
-  type SecureContext,
-  type SecureContextOptions,
-  type TlsOptions
-} from 'node:tls';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
+import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import { certificateChooser, type ChooseCertificate, type NamedKey } from './choose-certificate.ts';
 import { protocolOptionsOf, protocolsOf } from './protocols.ts';
 import type { TlsSettings } from './settings.ts';
 
-export interface ServerCertificate {
+export interface ServerCertificate extends NamedKey {
   readonly name: string;
   readonly chainPem: string;
-  readonly keyPem: string;
-  /** Lower case; wildcards as `*.example.com`. */
-  readonly dnsNames: readonly string[];
 }
 
+/** For tls.createServer: one server a certificate, so that each has its own staple as well. */
 export interface ServerTls {
-  /** For tls.createServer. */
-  readonly options: TlsOptions;
-  /** The context of the certificate for this name; the first certificate's where none fits. */
-  readonly contextFor: (serverName: string) => SecureContext;
+  /** In the order of the certificates. */
+  readonly options: readonly TlsOptions[];
+  readonly choose: ChooseCertificate;
+  /** False where there is nothing to choose, and the client's hello need not be looked at. */
+  readonly mustChoose: boolean;
 }
 
 export interface ReencryptTls {
   readonly serverName: string | undefined;
+  readonly passServerName: boolean;
   readonly verify: boolean;
   readonly caPem: string | undefined;
 }
 
 export interface ClientTls {
-  readonly context: SecureContext;
   /**
-   * For `tls.connect({ ...options, host, port })`, also where `socket` is given: without a server
-   * name the certificate is checked for `host`.
+   * For `tls.connect({ ...options, host, port })` to a real server; `clientName` is the name that
+   * the client asked for. Without any name of its own the server is verified by its address.
    */
-  readonly options: ConnectionOptions;
+  readonly optionsFor: (server: TlsPeer, clientName: string | undefined) => ConnectionOptions;
+}
+
+export interface TlsPeer {
+  readonly address: string;
+  readonly hostName: string | undefined;
 }
 
 /** A client that has not finished by then is gone, or means no good; Node's own 120 s are long. */
-const handshakeTimeoutMs = 20_000;
+export const handshakeTimeoutMs = 20_000;
 /** Phones come back after minutes of silence; a resumed handshake costs half of a full one. */
 const sessionTimeoutSeconds = 3600;
 /** Node's keys for tickets: 16 bytes name, 16 HMAC, 16 AES. */
@@ -58,38 +59,29 @@ export function buildServerTls(
   certificates: readonly ServerCertificate[],
   ticketKeys: Buffer
 ): ServerTls {
-  const first = certificates[0];
-  if (first === undefined) throw new Error('TLS needs at least one certificate');
+  if (certificates.length === 0) throw new Error('TLS needs at least one certificate');
   if (ticketKeys.length !== ticketKeysLength) {
     throw new Error(`ticket keys have ${ticketKeys.length} bytes, not ${ticketKeysLength}`);
   }
   const common = commonOptions(settings, certificates, ticketKeys);
-  const contexts = certificates.map(({ chainPem, keyPem }) =>
-    createSecureContext({ ...common, cert: chainPem, key: keyPem })
-  );
-  const contextFor = chooseByName(certificates, contexts);
   return {
-    options: {
+    options: certificates.map(({ chainPem, keyPem }) => ({
       ...common,
-      cert: first.chainPem,
-      key: first.keyPem,
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: handshakeTimeoutMs,
-      // With one certificate there is nothing to choose, and a handshake saves the call.
-      ...(certificates.length > 1 && {
-        SNICallback: (serverName, done) => done(null, contextFor(serverName))
-      })
-    },
-    contextFor
+      cert: chainPem,
+      key: keyPem
+    })),
+    choose: certificateChooser(settings, certificates),
+    mustChoose: certificates.length > 1 || settings.needHostName
   };
 }
 
-/** What a service's contexts share. Of an SNI context OpenSSL takes certificate and key only. */
+/** What all certificates of a service share. */
 function commonOptions(
   settings: TlsSettings,
   certificates: readonly ServerCertificate[],
   ticketKeys: Buffer
-): SecureContextOptions & { readonly ticketKeys: Buffer } {
+): TlsOptions {
+  const { clientCaPem } = settings;
   return {
     // The whole range, of which the options take out what tlsType switches off.
     minVersion: 'TLSv1',
@@ -104,9 +96,16 @@ function commonOptions(
     honorCipherOrder: true,
     ciphers: cipherString(settings),
     dhparam: 'auto',
-    sessionIdContext: sessionIdContextOf(certificates),
+    sessionIdContext: sessionIdContextOf(settings, certificates),
     sessionTimeout: sessionTimeoutSeconds,
-    ticketKeys
+    ticketKeys,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: handshakeTimeoutMs,
+    ...(clientCaPem !== undefined && {
+      requestCert: true,
+      rejectUnauthorized: true,
+      ca: clientCaPem
+    })
   };
 }
 
@@ -122,57 +121,52 @@ function cipherString({ tlsType, ciphers }: TlsSettings): string {
 }
 
 /**
- * A session may be resumed where the same certificates are served. Node's default is derived from
- * the command line, which differs between processes.
+ * A session may be resumed where the same certificates are served, and where the same is asked of
+ * clients: a ticket of a service that asks for no certificate must not open one that does. Node's
+ * default is derived from the command line, which differs between processes.
  */
-function sessionIdContextOf(certificates: readonly ServerCertificate[]): string {
-  const hash = createHash('sha256');
+function sessionIdContextOf(
+  { clientCaPem = '' }: TlsSettings,
+  certificates: readonly ServerCertificate[]
+): string {
+  const hash = createHash('sha256').update(`${clientCaPem}\n`);
   for (const { chainPem } of certificates) hash.update(chainPem);
   return hash.digest('hex').slice(0, 32); // OpenSSL's limit
-}
-
-/** An exact name goes before a wildcard, and of two certificates for one name the first. */
-function chooseByName(
-  certificates: readonly ServerCertificate[],
-  contexts: readonly SecureContext[]
-): (serverName: string) => SecureContext {
-  const byName = new Map<string, SecureContext>();
-  contexts.forEach((context, index) => {
-    for (const name of certificates[index]?.dnsNames ?? []) {
-      const key = name.toLowerCase();
-      if (!byName.has(key)) byName.set(key, context);
-    }
-  });
-  const fallback = contexts[0] as SecureContext; // buildServerTls has seen that there is one
-  return (serverName) => {
-    const lower = serverName.toLowerCase();
-    const name = lower.endsWith('.') ? lower.slice(0, -1) : lower;
-    return byName.get(name) ?? byName.get(wildcardOf(name)) ?? fallback;
-  };
-}
-
-/** A wildcard stands for one label, the first. */
-function wildcardOf(name: string): string {
-  const dot = name.indexOf('.');
-  return dot > 0 ? '*' + name.slice(dot) : '';
 }
 
 /**
  * Towards real servers. Unless it verifies, it speaks with whatever an old Windows offers, as a
  * LoadMaster does: that there is no certificate check is the weaker point by far.
  */
-export function buildClientTls({ serverName, verify, caPem }: ReencryptTls): ClientTls {
+export function buildClientTls(settings: ReencryptTls): ClientTls {
+  const { serverName, passServerName, verify, caPem } = settings;
   const context = createSecureContext(
     verify
       ? { ...(caPem !== undefined && { ca: caPem }) }
       : { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }
   );
+  const common = { secureContext: context, rejectUnauthorized: verify };
+  const usual = { ...common, ...(serverName !== undefined && { servername: serverName }) };
   return {
-    context,
-    options: {
-      secureContext: context,
-      rejectUnauthorized: verify,
-      ...(serverName !== undefined && { servername: serverName })
+    optionsFor({ address, hostName }, clientName) {
+      // A name that is verified may be said as well: it is the server's own.
+      const expected = serverName ?? (verify ? hostName : undefined);
+      const sent = passServerName && isName(clientName) ? clientName : expected;
+      if (sent === serverName) return usual;
+      return {
+        ...common,
+        ...(sent !== undefined && { servername: sent }),
+        // The client chooses what is sent; it must not choose what is trusted.
+        ...(sent !== expected && {
+          checkServerIdentity: (_, certificate) =>
+            checkServerIdentity(expected ?? address, certificate)
+        })
+      };
     }
   };
+}
+
+/** SNI has no addresses, and OpenSSL takes no more than 255 characters. */
+function isName(name: string | undefined): name is string {
+  return name !== undefined && isIP(name) === 0 && /^[a-z0-9_.-]{1,253}$/i.test(name);
 }

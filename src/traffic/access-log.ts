@@ -8,9 +8,8 @@ import type { HttpSession } from './http-session.ts';
 /** Enough to find a request by; a line stays far below the 4096 bytes of an atomic write. */
 const pathLengthMax = 512;
 
-export function logAccess(exchange: Exchange): void {
+export function logAccess(exchange: Exchange, endMs: number): void {
   const { session, request, realServer, error } = exchange;
-  const endMs = performance.now();
   session.traffic.log[error === undefined ? 'info' : 'warn'](
     {
       id: exchange.id,

@@ -5,7 +5,8 @@ import { forwardHead } from '../http1/forward-head.ts';
 import type { AnswerHead } from '../http1/head.ts';
 import { interimAnswersMax } from '../http1/limits.ts';
 import type { Receiver } from '../net/connection.ts';
-import { answerFields, clientStays, dropChunked, interimFields } from './connection-fields.ts';
+import { answerEdits, answerFields, clientStays } from './connection-fields.ts';
+import { dropChunked, interimFields } from './connection-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
@@ -95,7 +96,8 @@ export class AnswerPump implements Receiver {
     }
     // RFC 9110 15.2: an HTTP/1.0 client must not be sent one.
     if (request.minorVersion === 1) {
-      this.#write(forwardHead(this.#head, interimFields(this.#head), undefined));
+      const edits = switching ? answerEdits(this.#exchange, this.#head) : undefined;
+      this.#write(forwardHead(this.#head, interimFields(this.#head), undefined, 0, 0, edits));
     }
     if (switching) {
       this.#exchange.answered(this.#head);
@@ -116,15 +118,16 @@ export class AnswerPump implements Receiver {
     this.#exchange.keepAlive = clientStays(this.#exchange, head, framing);
     const extra = answerFields(this.#exchange, head);
     if (this.#unchunks) dropChunked(head);
+    const edits = answerEdits(this.#exchange, head);
     body.begin(framing, head.contentLength);
     if (this.#unchunks) {
       const data = this.#data(rest);
       this.#exchange.answered(head);
-      this.#write(forwardHead(head, extra, data, 0, data.length));
+      this.#write(forwardHead(head, extra, data, 0, data.length, edits));
     } else {
       const end = body.advance(rest, 0); // throws before a byte is sent
       this.#exchange.answered(head);
-      this.#write(forwardHead(head, extra, rest, 0, end));
+      this.#write(forwardHead(head, extra, rest, 0, end, edits));
       if (end < rest.length) this.serverStays = false;
     }
     this.#state = 'body';

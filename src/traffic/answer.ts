@@ -42,7 +42,7 @@ export function answerError(exchange: Exchange, error: unknown): void {
   }
   const configured = configuredAnswer(exchange, reason);
   // A redirector has no servers and needs none: its answer is what it is there for.
-  if (configured !== undefined && exchange.service?.realServers.length === 0) {
+  if (configured !== undefined && exchange.service?.settings.realServers.length === 0) {
     exchange.error = undefined;
   }
   const status = configured?.code ?? statusOf[reason.code];
@@ -59,7 +59,8 @@ export function answerError(exchange: Exchange, error: unknown): void {
       ? locationOf(configured.urlOrText, exchange)
       : undefined;
   const text = location === undefined ? configured?.urlOrText || undefined : undefined;
-  session.client.write(write(status, exchange.id, text, location, exchange.keepAlive, request));
+  const said = { text, location, hsts: exchange.virtualService.hsts };
+  session.client.write(write(status, exchange.id, said, exchange.keepAlive, request));
 }
 
 /** Answers a request whose head could not be read; the connection closes. */
@@ -68,10 +69,12 @@ export function answerUnread(session: HttpSession, error: unknown): void {
   const { traffic, client } = session;
   const id = traffic.requestId();
   const status = statusOf[reason.code];
-  traffic.count(reason.code);
+  session.counters.error(reason.code);
   logRefusal(session, id, reason, status);
   if (status !== 0 && !client.isClosed) {
-    client.write(write(status, id, undefined, undefined, false, undefined));
+    const hsts = session.entrance.virtualService?.hsts ?? '';
+    const said = { text: undefined, location: undefined, hsts };
+    client.write(write(status, id, said, false, undefined));
   }
 }
 
@@ -111,11 +114,17 @@ function percentEncoded(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
+interface Said {
+  readonly text: string | undefined;
+  readonly location: string | undefined;
+  /** A complete field line, or ''. */
+  readonly hsts: string;
+}
+
 function write(
   status: number,
   id: string,
-  text: string | undefined,
-  location: string | undefined,
+  { text, location, hsts }: Said,
   keepAlive: boolean,
   request: RequestHead | undefined
 ): Buffer {
@@ -136,6 +145,7 @@ function write(
       ? ''
       : `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${body.length}\r\n`) +
     'Cache-Control: no-store\r\n' +
+    hsts +
     `X-Request-Id: ${id}\r\n` +
     (keepAlive ? (old ? 'Connection: Keep-Alive\r\n' : '') : 'Connection: close\r\n') +
     '\r\n';

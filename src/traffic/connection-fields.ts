@@ -1,9 +1,13 @@
 // The field lines that we write ourselves: what belongs to each connection, and the additional
-// L7 header (guide 2.4). All else goes on as it came.
+// L7 header (guide 2.4). All else goes on as it came, but for what content rules change.
 
+import { editHead } from '../content-rule/edit.ts';
 import { isWord } from '../http1/bytes.ts';
+import type { HeadEdits } from '../http1/head-edits.ts';
 import type { AnswerHead, Framing, RequestHead } from '../http1/head.ts';
 import type { Exchange } from './exchange.ts';
+import { ownCookieField } from './persistent-server.ts';
+import { secureLocation, transportSecurityField } from './tls-fields.ts';
 
 /** A server that reads CGI names takes both for the same. */
 const clientSideNames = ['x-clientside', 'x_clientside'];
@@ -18,6 +22,11 @@ export function requestFields(exchange: Exchange): string {
     // Whatever the client wants of us, we keep our connection to the server (RFC 9112 C.2.2).
     fields = 'Connection: Keep-Alive\r\n';
   }
+  if (virtualService.reservedFields.length > 0) {
+    // A client must not write what the servers take for our word.
+    dropFields(request, virtualService.reservedFields);
+    fields += session.tlsFields(virtualService);
+  }
   switch (virtualService.global.additionalL7Header) {
     case 'none':
       return fields;
@@ -27,6 +36,22 @@ export function requestFields(exchange: Exchange): string {
       dropFields(request, clientSideNames);
       return `${fields}X-ClientSide: ${session.clientSide}\r\n`;
   }
+}
+
+/** What content rules change of the request; undefined in a service without any. */
+export function requestEdits({ request, service, session }: Exchange): HeadEdits | undefined {
+  if (service === undefined || service.requestEdits.length === 0) return undefined;
+  return editHead(request, service.requestEdits, session.facts);
+}
+
+/** What they, and sslRewrite, change of an answer, its 101 included. */
+export function answerEdits(exchange: Exchange, head: AnswerHead): HeadEdits | undefined {
+  const { service, session, virtualService } = exchange;
+  const edits =
+    service === undefined || service.answerEdits.length === 0
+      ? undefined
+      : editHead(head, service.answerEdits, session.facts);
+  return virtualService.securesLocation ? secureLocation(exchange, head, edits) : edits;
 }
 
 /** Whether the client's connection can go on after this answer. */
@@ -42,9 +67,10 @@ export function clientStays(exchange: Exchange, head: AnswerHead, framing: Frami
 
 /** Field lines to add to the final answer. */
 export function answerFields(exchange: Exchange, head: AnswerHead): string {
-  if (!exchange.keepAlive) return 'Connection: close\r\n';
+  const own = ownCookieField(exchange) + transportSecurityField(exchange, head);
+  if (!exchange.keepAlive) return `${own}Connection: close\r\n`;
   const old = exchange.request.minorVersion === 0 || head.minorVersion === 0;
-  return old ? 'Connection: Keep-Alive\r\n' : '';
+  return old ? `${own}Connection: Keep-Alive\r\n` : own;
 }
 
 /** Field lines to add to an interim answer. */

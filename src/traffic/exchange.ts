@@ -1,5 +1,7 @@
 // One request and its answer, from the head that was read to the line in the log.
 
+import { add, countAnswer, countError, countLatency } from '../counters.ts';
+import { serverPlaces, servicePlaces } from '../counters.ts';
 import { ProxyError } from '../error.ts';
 import type { AnswerHead, RequestHead } from '../http1/head.ts';
 import { chooseRealServer, chooseService } from '../service/select.ts';
@@ -8,6 +10,7 @@ import type { Service, VirtualService } from '../service/virtual-service.ts';
 import { logAccess } from './access-log.ts';
 import { answerError } from './answer.ts';
 import type { HttpSession } from './http-session.ts';
+import { choosePersistent, learnCookie } from './persistent-server.ts';
 import { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
 
@@ -28,6 +31,8 @@ export class Exchange {
   bytesToClient = 0;
   /** Whether the client's connection goes on after this exchange. */
   keepAlive = false;
+  /** Whether the answer brings the cookie by which the client comes back to this server. */
+  setsCookie = false;
   error: ProxyError | undefined;
   #id: string | undefined;
 
@@ -51,6 +56,8 @@ export class Exchange {
   answered(head: AnswerHead): void {
     this.status = head.status;
     this.firstByteMs = performance.now();
+    const cookie = this.service?.persistence?.serverCookie;
+    if (cookie !== undefined) learnCookie(this, cookie, head);
   }
 }
 
@@ -74,11 +81,33 @@ function connectRealServer(
   exchange: Exchange,
   service: Service
 ): ServerConnection | Promise<ServerConnection> {
+  const server = choose(exchange, service, []);
+  if (!(server instanceof Promise)) return connectTo(exchange, service, server);
+  return server.then((found) => {
+    if (exchange.session.client.isClosed) throw clientClosed();
+    return connectTo(exchange, service, found);
+  });
+}
+
+function choose(
+  exchange: Exchange,
+  service: Service,
+  tried: readonly RealServer[]
+): RealServer | undefined | Promise<RealServer | undefined> {
+  const { persistence } = service;
+  const { servers, clientAddress } = exchange.session;
+  return persistence === undefined
+    ? chooseRealServer(service, servers.current, tried, clientAddress)
+    : choosePersistent(exchange, service, persistence, tried);
+}
+
+function connectTo(
+  exchange: Exchange,
+  service: Service,
+  server: RealServer | undefined
+): ServerConnection | Promise<ServerConnection> {
   const { servers } = exchange.session;
-  const server = chooseRealServer(service, servers.current, []);
-  if (server === undefined) {
-    throw new ProxyError('no-server', 'ballast', `no usable real server in ${service.fullName}`);
-  }
+  if (server === undefined) throw noServer(service);
   exchange.realServer = server;
   return servers.openTo(server) ?? dialUntilConnected(exchange, service, server);
 }
@@ -101,15 +130,21 @@ async function dialUntilConnected(
       return connection;
     } catch (error) {
       if (session.client.isClosed) throw clientClosed();
+      add(server.row, serverPlaces.connectFailures, 1);
       session.traffic.suspect(server, error instanceof Error ? error.message : String(error));
       tried.push(server);
       // Who has authenticated a connection is known to that server only.
-      server = session.authenticatesConnection
-        ? undefined
-        : chooseRealServer(service, session.servers.current, tried);
+      server = session.authenticatesConnection ? undefined : await choose(exchange, service, tried);
+      // Nobody is left behind the sorry server; an answer of ours is for just that.
+      if (server === undefined && tried.at(-1) === service.sorryServer) throw noServer(service);
       if (server === undefined) throw error;
     }
   }
+}
+
+function noServer(service: Service): ProxyError {
+  const why = service.whyDown?.() ?? 'no usable real server';
+  return new ProxyError('no-server', 'ballast', `${why} in ${service.fullName}`);
 }
 
 function clientClosed(): ProxyError {
@@ -117,16 +152,20 @@ function clientClosed(): ProxyError {
 }
 
 function endExchange(exchange: Exchange): void {
-  const { session, realServer, error } = exchange;
-  const { traffic } = session;
+  const { session, startMs, firstByteMs, realServer, error, status } = exchange;
+  const endMs = performance.now();
   session.exchange = undefined;
-  traffic.requests++;
-  if (error !== undefined) traffic.count(error.code);
-  if (realServer !== undefined) {
-    realServer.requests++;
-    realServer.bytesToServer += exchange.bytesToServer;
-    realServer.bytesFromServer += exchange.bytesToClient;
+  const { row } = (exchange.service ?? exchange.virtualService).counters;
+  if (realServer === undefined) {
+    countAnswer(row, servicePlaces.answers, status);
+  } else {
+    countAnswer(realServer.row, serverPlaces.answers, status);
+    add(realServer.row, serverPlaces.bytesToServer, exchange.bytesToServer);
+    add(realServer.row, serverPlaces.bytesFromServer, exchange.bytesToClient);
   }
+  if (error !== undefined) countError(row, error.code);
+  if (firstByteMs !== 0) countLatency(row, servicePlaces.firstByte, firstByteMs - startMs);
+  countLatency(row, servicePlaces.duration, endMs - startMs);
   // An answer of our own must be found in the log by its id, whatever else is logged.
-  if (traffic.accessLog || error !== undefined) logAccess(exchange);
+  if (session.traffic.accessLog || error !== undefined) logAccess(exchange, endMs);
 }

@@ -9,7 +9,9 @@ import type { RequestHead } from '../http1/head.ts';
 import { HeadGatherer } from '../http1/head-gatherer.ts';
 import { RequestParser } from '../http1/parse-head.ts';
 import { Connection, type Receiver } from '../net/connection.ts';
+import type { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
+import { certificateFields, connectionLines, serverNameOf } from '../tls/client-certificate.ts';
 import { answerUnread } from './answer.ts';
 import { Exchange, serveExchange } from './exchange.ts';
 import { HeadFacts } from './request-facts.ts';
@@ -40,11 +42,15 @@ export class HttpSession implements Session {
   readonly tlsVersion: string | undefined;
   readonly traffic: Traffic;
   readonly entrance: Entrance;
+  /** Those of the service that the client came to. */
+  readonly counters: ServiceCounters;
   readonly servers: ServerConnections;
   readonly request: RequestHead;
   readonly facts: HeadFacts;
   readonly requestBody = new BodyReader('client');
   readonly heads: HeadGatherer;
+  /** Full names of services with persistence that were looked up for this connection. */
+  readonly persistentIn: string[] = [];
   exchange: Exchange | undefined;
   /** NTLM or Negotiate was seen: the server knows this connection as one user. */
   authenticatesConnection = false;
@@ -54,6 +60,9 @@ export class HttpSession implements Session {
   #mustEnd = false;
   #served = false;
   #unsentBytes = 0;
+  /** By whom the client's certificate was judged; undefined where it needed none. */
+  readonly #clientAuthorities: string | undefined;
+  #tlsFields: { readonly of: VirtualService; readonly lines: string } | undefined;
 
   constructor(socket: Socket, entrance: Entrance, traffic: Traffic) {
     this.client = new Connection(socket);
@@ -62,7 +71,11 @@ export class HttpSession implements Session {
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? undefined) : undefined;
     this.traffic = traffic;
     this.entrance = entrance;
-    this.servers = new ServerConnections(() => this.#serverLost());
+    this.counters = entrance.virtualService?.counters ?? traffic.counters;
+    const clientName = socket instanceof TLSSocket ? serverNameOf(socket) : undefined;
+    this.servers = new ServerConnections(() => this.#serverLost(), clientName);
+    this.#clientAuthorities = entrance.virtualService?.settings.tls?.clientCaPem;
+    this.#mustEnd = !this.#isAdmitted;
     const parser = new RequestParser();
     this.request = parser.head;
     this.heads = new HeadGatherer(parser);
@@ -79,6 +92,14 @@ export class HttpSession implements Session {
     const { localAddress, localPort, remotePort } = this.client.socket;
     const here = `${plainAddress(localAddress ?? '')}:${localPort}`;
     return `${this.clientAddress}:${remotePort} -> ${here}`;
+  }
+
+  /** What the servers are told of this connection's TLS (clientCert, passCipher). */
+  tlsFields(virtualService: VirtualService): string {
+    if (this.#tlsFields?.of !== virtualService) {
+      this.#tlsFields = { of: virtualService, lines: this.#makeTlsFields(virtualService) };
+    }
+    return this.#tlsFields.lines;
   }
 
   /** Waits for the next request's head in `request`; false when the client has no more. */
@@ -118,7 +139,7 @@ export class HttpSession implements Session {
 
   destroy(): void {
     this.state = 'closed';
-    this.traffic.sessions.delete(this);
+    if (this.traffic.sessions.delete(this)) this.counters.clientsOpen--;
     this.servers.closeAll();
     this.client.destroy();
   }
@@ -129,7 +150,7 @@ export class HttpSession implements Session {
   }
 
   endIfGone(): void {
-    if (this.entrance.virtualService === undefined) this.drain();
+    if (this.entrance.virtualService === undefined || !this.#isAdmitted) this.drain();
   }
 
   checkDeadline(nowMs: number): void {
@@ -150,6 +171,26 @@ export class HttpSession implements Session {
   /** The head's first byte came: from now on it has `headTimeMs`. */
   headBegan(): void {
     this.#stateSinceMs = performance.now();
+  }
+
+  /** A reload may ask for certificates, or for others than the one that was shown. */
+  get #isAdmitted(): boolean {
+    const authorities = this.entrance.virtualService?.settings.tls?.clientCaPem;
+    if (authorities === undefined) return true;
+    const { socket } = this.client;
+    return (
+      socket instanceof TLSSocket && socket.authorized && authorities === this.#clientAuthorities
+    );
+  }
+
+  #makeTlsFields({ settings: { tls } }: VirtualService): string {
+    const { socket } = this.client;
+    if (tls === undefined || !(socket instanceof TLSSocket)) return '';
+    const { clientCertFields, connectionFields } = tls;
+    return (
+      certificateFields(clientCertFields, socket) +
+      (connectionFields ? connectionLines(socket, clientCertFields === 'names') : '')
+    );
   }
 
   #checkExchange(nowMs: number): void {
@@ -201,6 +242,7 @@ export class HttpSession implements Session {
 /** The life of a client connection. It never throws. */
 export async function serveHttp(session: HttpSession): Promise<void> {
   session.traffic.sessions.add(session);
+  session.counters.clientsOpen++;
   try {
     for (;;) {
       const next = session.nextRequest();

@@ -3,7 +3,7 @@
 import { ProxyError } from '../error.ts';
 import { forwardHead } from '../http1/forward-head.ts';
 import type { Receiver } from '../net/connection.ts';
-import { requestFields } from './connection-fields.ts';
+import { requestEdits, requestFields } from './connection-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
@@ -43,7 +43,8 @@ export class RequestPump implements Receiver {
     const bodyEnd = held === undefined ? 0 : body.advance(held, 0); // throws before a byte is sent
     if (request.authenticatesConnection) this.#server.signedIn = true;
     const extra = requestFields(this.#exchange);
-    this.#write(forwardHead(request, extra, held, 0, bodyEnd));
+    const edits = requestEdits(this.#exchange);
+    this.#write(forwardHead(request, extra, held, 0, bodyEnd, edits));
     this.#state = holds ? 'holding' : body.done ? 'done' : 'body';
     if (held !== undefined && bodyEnd < held.length) client.hold(held.subarray(bodyEnd));
   }

@@ -25,6 +25,7 @@ export class ServerConnection implements Receiver {
   readonly body = new BodyReader('server');
   /** NTLM or Negotiate went over it. */
   signedIn = false;
+  #state: 'used' | 'resting' | 'leaving' = 'used';
   readonly #owner: ServerConnections;
 
   constructor(connection: Connection, server: RealServer, owner: ServerConnections) {
@@ -37,9 +38,24 @@ export class ServerConnection implements Receiver {
     this.#owner = owner;
   }
 
+  /** An exchange begins on it. */
+  use(): void {
+    if (this.#state === 'resting') this.#state = 'used';
+  }
+
   /** Waits for the next exchange, or for the server to end it. */
   rest(): void {
+    if (this.#state === 'leaving') return this.destroy();
+    this.#state = 'resting';
     this.connection.receive(this);
+  }
+
+  /** Its server drains: ends it now, or after the present exchange. */
+  leave(): void {
+    if (this.#state === 'resting') this.destroy();
+    else this.#state = 'leaving';
+    // Who is signed in over it is known to no other server.
+    if (this.signedIn) this.#owner.lost();
   }
 
   destroy(): void {
@@ -73,11 +89,14 @@ export class ServerConnections {
   readonly #open: ServerConnection[] = [];
   readonly #users = new Map<object, RealServer[]>();
   readonly #lost: () => void;
+  /** SNI of the client. */
+  readonly #clientName: string | undefined;
   #abortDial: (() => void) | undefined;
 
   /** `lost` is called when a server ends a connection that no exchange is using. */
-  constructor(lost: () => void) {
+  constructor(lost: () => void, clientName: string | undefined) {
     this.#lost = lost;
+    this.#clientName = clientName;
   }
 
   /** The open connection to this server, if there is one. */
@@ -95,11 +114,11 @@ export class ServerConnections {
       address,
       port,
       localAddress: sourceAddress(virtualService, address),
-      tls: virtualService.clientTls?.options,
+      tls: virtualService.clientTls?.optionsFor(server.settings, this.#clientName),
       timeoutMs: connectTimeoutMs
     });
     // Counted from now on: many that dial at the same time must not all choose the same server.
-    const attempt = { destroy: () => dialling.abort() };
+    const attempt = { signedIn: false, leave() {}, destroy: () => dialling.abort() };
     server.reserve(attempt);
     this.#abortDial = attempt.destroy;
     try {
@@ -137,6 +156,7 @@ export class ServerConnections {
   /** Several SubVSs may use one connection; each counts it as its own. */
   #use(connection: ServerConnection, server: RealServer): void {
     this.current = connection;
+    connection.use();
     const users = this.#users.get(connection);
     if (users === undefined) this.#users.set(connection, [server]);
     else if (users.includes(server)) return;

@@ -1,8 +1,10 @@
-// What all sessions of a worker share: the log, the counters, who is connected, and the way to tell
+// What all sessions of a worker share: the log, who is connected, and the way to tell
 // that a server does not answer.
 
 import type { Logger } from '../log.ts';
 import type { RealServer } from '../service/real-server.ts';
+import { ServiceCounters } from '../service/service-counters.ts';
+import type { Bindings } from './bindings.ts';
 
 export interface Session {
   /** Looks whether a deadline has passed; called about twice a second. */
@@ -19,10 +21,11 @@ export class Traffic {
   readonly log: Logger;
   accessLog: boolean;
   readonly sessions = new Set<Session>();
-  readonly errors: Record<string, number> = {};
-  requests = 0;
+  /** Of connections whose service was gone when they came. */
+  readonly counters = new ServiceCounters();
   /** True once the worker accepts no more and ends its sessions. */
   draining = false;
+  readonly bindings: Bindings;
   readonly #suspect: (server: RealServer, reason: string) => void;
   readonly #idPrefix: string;
   #nextId = 0;
@@ -30,21 +33,19 @@ export class Traffic {
   constructor(
     log: Logger,
     idPrefix: string,
-    suspect: (server: RealServer, reason: string) => void
+    suspect: (server: RealServer, reason: string) => void,
+    bindings: Bindings
   ) {
     this.log = log;
     this.accessLog = true;
     this.#idPrefix = idPrefix;
     this.#suspect = suspect;
+    this.bindings = bindings;
   }
 
   /** An id that no other request of this installation has. */
   requestId(): string {
     return `${this.#idPrefix}-${(this.#nextId++).toString(36)}`;
-  }
-
-  count(code: string): void {
-    this.errors[code] = (this.errors[code] ?? 0) + 1;
   }
 
   /** A dial failed: others go first until the primary has checked the server. */

@@ -2,9 +2,10 @@
 // each socket once and all workers accept from it, so a worker that dies loses no waiting client.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Certificate } from '../config/model.ts';
+import type { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
+import { TlsAcceptor, type Staples } from '../tls/acceptor.ts';
 import { buildServerTls } from '../tls/contexts.ts';
 import { HttpSession, serveHttp, type Entrance } from '../traffic/http-session.ts';
 import type { Traffic } from '../traffic/traffic.ts';
@@ -16,13 +17,15 @@ export class Listener {
   readonly entrance: Entrance;
   readonly #traffic: Traffic;
   readonly #server: Server;
-  #tls: TlsServer | undefined;
+  readonly #staples: Staples;
+  #tls: TlsAcceptor | undefined;
   /** What `#tls` was built from, to leave it alone while that stays. */
   #tlsSource = '';
 
-  constructor(traffic: Traffic) {
+  constructor(traffic: Traffic, staples: Staples) {
     this.entrance = { virtualService: undefined };
     this.#traffic = traffic;
+    this.#staples = staples;
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
       (socket) => this.#accept(socket)
@@ -43,7 +46,8 @@ export class Listener {
       const own = tls.certificates.flatMap((name) => certificates.filter((c) => c.name === name));
       const source = JSON.stringify([tls, own, ticketKeys.toString('base64')]);
       if (source !== this.#tlsSource) {
-        this.#tls = this.#createTls(buildServerTls(tls, own, ticketKeys).options);
+        const staples = tls.ocspStapling ? this.#staples : undefined;
+        this.#tls = new TlsAcceptor(buildServerTls(tls, own, ticketKeys), staples, this.#events);
         this.#tlsSource = source;
       }
     }
@@ -69,15 +73,22 @@ export class Listener {
     this.entrance.virtualService = undefined;
   }
 
-  #createTls(options: Parameters<typeof createTlsServer>[0]): TlsServer {
-    const server = createTlsServer(options, (socket) => this.#begin(socket));
-    server.on('tlsClientError', () => this.#traffic.count('tls-handshake'));
-    return server;
+  readonly #events = {
+    begin: (socket: Socket): void => {
+      this.#counters.handshakeDone();
+      this.#begin(socket);
+    },
+    failed: (): void => this.#counters.handshakeFailed()
+  };
+
+  get #counters(): ServiceCounters {
+    return this.entrance.virtualService?.counters ?? this.#traffic.counters;
   }
 
   #accept(socket: Socket): void {
+    this.#counters.clientConnected();
     if (this.#tls === undefined) this.#begin(socket);
-    else this.#tls.emit('connection', socket);
+    else this.#tls.accept(socket);
   }
 
   #begin(socket: Socket): void {

@@ -3,12 +3,16 @@
 
 import process from 'node:process';
 import { createLog, flushLog } from '../log.ts';
-import type { ToPrimary, ToWorker } from '../messages.ts';
+import type { Staple, ToPrimary, ToWorker } from '../messages.ts';
 import { buildPlan, type Plan } from '../service/build.ts';
 import type { RealServer } from '../service/real-server.ts';
+import type { ServiceCounters } from '../service/service-counters.ts';
 import { Traffic } from '../traffic/traffic.ts';
-import { countersOf, LoadReport } from './reports.ts';
+import { WorkerBindings } from './bindings.ts';
+import { CountersReport, LoadReport } from './reports.ts';
+import { Drains } from './drains.ts';
 import { Listener } from './listeners.ts';
+import { dropPrivileges } from './privileges.ts';
 
 /** How often deadlines of sessions are looked at; they are seconds and minutes long. */
 const sweepIntervalMs = 500;
@@ -17,11 +21,16 @@ const countersIntervalMs = 1000;
 
 const workerNumber = Number(process.env['BALLAST_WORKER'] ?? process.pid);
 const log = createLog('info', 'worker');
-const traffic = new Traffic(log, idPrefix(), (server, reason) =>
-  tell({ type: 'suspect', id: server.id, reason })
-);
+const bindings = new WorkerBindings(tell, (id) => plan?.realServers.get(id));
+const suspect = (server: RealServer, reason: string): void =>
+  tell({ type: 'suspect', id: server.id, reason });
+const traffic = new Traffic(log, idPrefix(), suspect, bindings);
 const listeners = new Map<string, Listener>();
+/** OCSP responses that the primary fetched, by certificate. */
+const staples = new Map<string, Buffer>();
 const loadReport = new LoadReport();
+const drains = new Drains();
+const countersReport = new CountersReport(traffic);
 let plan: Plan | undefined;
 let applying: Promise<void> = Promise.resolve();
 
@@ -34,6 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 setInterval(() => traffic.sweep(performance.now()), sweepIntervalMs);
 setInterval(reportLoad, loadIntervalMs);
 setInterval(reportCounters, countersIntervalMs);
+setInterval(() => bindings.report(), countersIntervalMs);
 tell({ type: 'hello' });
 
 function receive(message: ToWorker): void {
@@ -52,6 +62,15 @@ function receive(message: ToWorker): void {
         if (server !== undefined) server.activeElsewhere = active;
       }
       return;
+    case 'bound':
+      bindings.receive(message);
+      return;
+    case 'unbound':
+      bindings.forget(message.keys);
+      return;
+    case 'staple':
+      applyStaple(message.staple);
+      return;
     case 'drain':
       void drain().catch(fatal);
       return;
@@ -61,10 +80,22 @@ function receive(message: ToWorker): void {
 /** Builds the new plan, opens what is new, swaps, and only then closes what is gone. */
 async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<void> {
   const { configuration, revision, health } = message;
+  dropPrivileges(configuration.global.user, log);
   const known = plan?.realServers ?? new Map<string, RealServer>();
-  const inService = [...known.values()].filter((server) => server.settings.enable);
-  const next = buildPlan({ revision, configuration, health, known, turn: workerNumber });
+  const counters = plan?.counters ?? new Map<string, ServiceCounters>();
+  const next = buildPlan({
+    revision,
+    configuration,
+    health,
+    known,
+    counters,
+    switched: message.switched,
+    turn: workerNumber - 1,
+    secret: message.ticketKeys,
+    clock: Date.now
+  });
   const ticketKeys = Buffer.from(message.ticketKeys, 'base64');
+  for (const staple of message.staples) applyStaple(staple);
   const wanted = new Set(next.virtualServices.map((service) => service.listenKey));
   log.level = configuration.global.logLevel;
   traffic.accessLog = configuration.global.accessLog;
@@ -72,7 +103,7 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   for (const virtualService of next.virtualServices) {
     const { listenKey: key, settings } = virtualService;
     if (listeners.has(key)) continue;
-    const listener = new Listener(traffic);
+    const listener = new Listener(traffic, staples);
     listener.serve(virtualService, next.certificates, ticketKeys);
     try {
       await listener.listen(settings.address, settings.port);
@@ -89,6 +120,8 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   }
   for (const [key, listener] of fresh) listeners.set(key, listener);
   plan = next;
+  countersReport.takePlan(plan);
+  bindings.forgetAll();
   for (const [key, listener] of listeners) {
     if (wanted.has(key)) continue;
     listener.close();
@@ -96,20 +129,8 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   }
   // Idle sessions of a service that is gone have nothing to wait for.
   for (const session of traffic.sessions) session.endIfGone();
-  const { drainTimeMs } = next.global;
-  for (const server of inService) if (!isInService(server)) cutLater(server, drainTimeMs);
+  drains.apply(new Set([...known.values(), ...next.realServers.values()]));
   tell({ type: 'applied', revision });
-}
-
-function isInService({ id }: RealServer): boolean {
-  return plan?.realServers.get(id)?.settings.enable === true;
-}
-
-/** What a server has that was disabled or removed may go on for the drain time. */
-function cutLater(server: RealServer, drainTimeMs: number): void {
-  setTimeout(() => {
-    if (!isInService(server)) server.cutConnections();
-  }, drainTimeMs);
 }
 
 function applyHealth({ id, health }: Extract<ToWorker, { type: 'health' }>): void {
@@ -117,7 +138,13 @@ function applyHealth({ id, health }: Extract<ToWorker, { type: 'health' }>): voi
   if (server === undefined) return;
   server.health = health;
   server.suspected = false;
+  if (health.state === 'down') bindings.forgetServer(server);
   if (health.state === 'down' && plan?.global.dropOnFail === true) server.cutConnections();
+}
+
+function applyStaple({ fingerprint, response }: Staple): void {
+  if (response === undefined) staples.delete(fingerprint);
+  else staples.set(fingerprint, Buffer.from(response, 'base64'));
 }
 
 /** Ends when the last session has; the primary bounds the time. */
@@ -133,6 +160,7 @@ async function drain(): Promise<void> {
   for (const session of traffic.sessions) session.destroy();
   await new Promise((resolve) => setTimeout(resolve, 0)); // their exchanges end, and say so
   reportCounters();
+  bindings.report();
   await flushLog(log);
   process.exit(0);
 }
@@ -143,7 +171,7 @@ function reportLoad(): void {
 }
 
 function reportCounters(): void {
-  tell({ type: 'counters', counters: countersOf(traffic, plan?.realServers.values() ?? []) });
+  tell({ type: 'counters', report: countersReport.take() });
 }
 
 function tell(message: ToPrimary): void {

@@ -36,7 +36,7 @@ t.test('each file in bad/ has the problems that its first lines name', async (t)
 });
 
 t.test('a problem is one line of the form that the contract gives', async (t) => {
-  for (const name of ['name-with-control.yaml', 'persist-later.yaml', 'rule-pattern.yaml']) {
+  for (const name of ['name-with-control.yaml', 'persist.yaml', 'rule-pattern.yaml']) {
     for (const line of await judge(join(badFolder, name))) {
       t.match(line, /^[^:\n]+\.yaml:[1-9][0-9]*:[1-9][0-9]* [^ ]+: [^\n]+; [^\n]+$/);
     }

@@ -9,6 +9,7 @@ import { load, problemsOf, serviceOf } from './support.ts';
 
 const offloaded = 'Exchange 2016 HTTPS Offloaded';
 const reencrypted = 'Exchange 2016 HTTPS Reencrypted';
+const officeOnline = 'Exchange 2016 Office Online Server';
 
 // The guide's table as printed, rows with "All" (or "0 for Offload, 1 for Reencrypt"), in its own
 // spellings. `mended` marks what is not taken over as printed, and why.
@@ -171,9 +172,9 @@ t.test('and they come out of it as these', async (t) => {
 });
 
 t.test('a template shown is a configuration that could stand in a file', async (t) => {
-  t.same(listTemplates(), [offloaded, reencrypted]);
+  t.same(listTemplates(), [offloaded, reencrypted, officeOnline]);
   t.equal(renderTemplate('Exchange 2019'), undefined);
-  for (const name of listTemplates()) {
+  for (const name of [offloaded, reencrypted]) {
     const text = renderTemplate(` ${name.toUpperCase()}`) ?? '';
     t.notMatch(text, /^template:/m);
     t.match(text, /^# Exchange 2016 over HTTPS/, 'with its comments');
@@ -185,6 +186,45 @@ t.test('a template shown is a configuration that could stand in a file', async (
     const { configuration: full } = await load(t.testdir({}), filled);
     t.equal(full.virtualServices[1]?.subVSs[8]?.realServers[0]?.address, '10.0.0.11');
   }
+});
+
+// Chapter 5.5, all of it. mended: the nickname, "Exchange%20Office%20Online", is the template's.
+const officeOnlineRows = `
+  port 443 | prot tcp | VStype http | ForceL7 1 | Transparent 0 | SubnetOriginating 1
+  Persist Super-src | PersistTimeout 1800 | Schedule lc | Idletime 1800 | SSLAcceleration 1
+  SSLReencrypt 1 | TLSType 1 | CipherSet BestPractices | CheckType https | CheckPort 443
+  CheckUrl /hosting/discovery | CheckVersion 1 | CheckUseGet 1`;
+
+t.test("Office Online Server has the guide's values, every one", async (t) => {
+  const guide = await load(
+    t.testdir({}),
+    'virtualServices:\n' +
+      `  - nickname: ${officeOnline}\n${lines(officeOnlineRows, '    ')}` +
+      "    realServers: ['10.0.0.21:443', '10.0.0.22:443']\n"
+  );
+  const servers = 'realServers: [10.0.0.21, 10.0.0.22]';
+  const ours = await load(
+    t.testdir({}),
+    `virtualServices: [{ template: ${officeOnline}, ${servers} }]\n`
+  );
+  t.same(ours.configuration.virtualServices, guide.configuration.virtualServices);
+  t.match(serviceOf(ours, officeOnline), {
+    address: '0.0.0.0',
+    port: 443,
+    schedule: 'lc',
+    idleTimeMs: 1_800_000,
+    persistence: { mode: 'super-src', timeoutMs: 1_800_000 },
+    subnetOriginating: true,
+    tls: { tlsType: 1 },
+    reencrypt: { verify: false },
+    check: { type: 'https', port: 443, url: '/hosting/discovery', method: 'GET', http11: true },
+    realServers: [{ address: '10.0.0.21', port: 443 }, { address: '10.0.0.22' }],
+    subVSs: []
+  });
+  const shown = renderTemplate(officeOnline) ?? '';
+  t.match(shown, /^# Office Online Server/, 'with its comments');
+  const { configuration } = await load(t.testdir({}), shown);
+  t.equal(configuration.virtualServices.length, 1, 'and a file of its own');
 });
 
 t.test('an entry overrides its template', async (t) => {
@@ -249,7 +289,8 @@ virtualServices:
       port: 80,
       weight: 5,
       limit: 7,
-      enable: false
+      enable: false,
+      critical: false
     }
   ]);
   t.equal(main.subVSs[6]?.rules[0]?.pattern, '/^\\/(owa|webmail)/', "the file's rule goes first");

@@ -30,9 +30,31 @@ t.test('names of parameters, without regard to case and in other spellings', asy
     ['checkUse1.1: yes', (s) => s.check.http11, true],
     ['CheckUseGet: 1', (s) => s.check.method, 'GET'],
     ['CheckUseGet: 0', (s) => s.check.method, 'HEAD'],
+    ['CheckUseGet: 2', (s) => s.check.method, 'POST'],
+    ['checkUseGet: 3', (s) => s.check.method, 'OPTIONS'],
+    ['checkUseGet: 2\n    CheckPostData: a%3Db', (s) => s.check.postData, 'a=b'],
+    ['checkUseGet: 1\n    CheckPattern: 200%20OK', (s) => s.check.pattern, '200 OK'],
+    ['CheckHeaders: X-A:1', (s) => s.check.headers.join(';'), 'X-A,1'],
+    [
+      'checkHeaders: "Host: a.b |X-A:b:c|E:"',
+      (s) => s.check.headers.join(';'),
+      'Host,a.b;X-A,b:c;E,'
+    ],
+    ['checkHeaders: Host%3Aa', (s) => s.check.headers.join(';'), 'Host,a'],
+    ['enable: 1', (s) => s.check.codes.join(), '301,302,401'],
+    ['CheckCodes: 404', (s) => s.check.codes.join(), '404'],
+    ['checkCodes: 301 404,503', (s) => s.check.codes.join(), '301,404,503'],
+    ['checkCodes: [404, 503]', (s) => s.check.codes.join(), '404,503'],
+    ['enhancedHealthChecks: Y', (s) => s.rsMinimum, undefined],
     ['Nickname: Exchange%20HTTPS%20 Offloaded', (s) => s.name, 'Exchange HTTPS Offloaded'],
     ['NickName: 2016', (s) => s.name, '2016'],
     ['Schedule: LC', (s) => s.schedule, 'lc'],
+    ['schedule: WRR', (s) => s.schedule, 'wrr'],
+    ['schedule: wlc', (s) => s.schedule, 'wlc'],
+    ['schedule: Fixed', (s) => s.schedule, 'fixed'],
+    ['schedule: sh', (s) => s.schedule, 'sh'],
+    ['StandbyAddr: 192.0.2.9', (s) => s.standby?.address, '192.0.2.9'],
+    ['standbyaddr: 192.0.2.9', (s) => s.standby?.port, 8080],
     ['CheckType: HTTPS', (s) => s.check.type, 'https'],
     ['CheckType: None', (s) => s.check.type, 'none'],
     ['CheckUrl: "%2Fowa%2Fhealthcheck.htm"', (s) => s.check.url, '/owa/healthcheck.htm'],
@@ -87,6 +109,98 @@ t.test('percent-encoded values', async (t) => {
   t.equal(unescapeSlashes('https:\\/\\/%h%s'), 'https://%h%s');
 });
 
+t.test('rules that change heads, by word and by number', async (t) => {
+  const { configuration } = await load(
+    t.testdir({}),
+    `rules:
+  - { name: A, type: 1, header: SSL_Offload, replacement: 'Yes', OnlyOnFlag: 1 }
+  - { name: B, Type: DeleteHeaderRule, pattern: /^X-/, onlyOnNoFlag: 2 }
+  - { name: C, type: replaceheader, header: Location, pattern: '/^http:(.*)/', replacement: https:\\1 }
+  - { name: D, type: modifyURL, pattern: '%2F%5E%5C%2F%24%2F', replacement: %2Fowa, noCase: Y }
+  - { name: E, type: matchContent, pattern: ^/owa, setFlagOnMatch: 9 }
+virtualServices:
+  - port: 8080
+    preProcRules: [E]
+    RequestRules: [D, A]
+    responseRules: [C, B]
+    realServers: []
+    subVSs:
+      - { name: OWA, matchRules: [E, default], preProcessRules: [E], requestRules: [B] }
+`
+  );
+  const [service] = configuration.virtualServices;
+  const flags = { setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0 };
+  const E = {
+    name: 'E',
+    type: 'matchContent',
+    pattern: '^/owa',
+    setOnMatch: 9
+  };
+  const B = { ...flags, name: 'B', type: 'deleteHeader', pattern: '/^X-/', onlyOnNoFlag: 2 };
+  t.match(service, {
+    preProcessRules: [E],
+    requestRules: [
+      {
+        ...flags,
+        name: 'D',
+        type: 'modifyUrl',
+        pattern: '/^\\/$/',
+        noCase: true,
+        replacement: '/owa'
+      },
+      {
+        ...flags,
+        name: 'A',
+        type: 'addHeader',
+        header: 'SSL_Offload',
+        replacement: 'Yes',
+        onlyOnFlag: 1
+      }
+    ],
+    responseRules: [
+      {
+        ...flags,
+        name: 'C',
+        type: 'replaceHeader',
+        header: 'Location',
+        pattern: '/^http:(.*)/',
+        noCase: false,
+        replacement: 'https:\\1'
+      },
+      B
+    ],
+    subVSs: [{ rules: [E], isDefault: true, preProcessRules: [E], requestRules: [B] }]
+  });
+});
+
+t.test('how many servers a service needs', async (t) => {
+  const { configuration } = await load(
+    t.testdir({}),
+    `rules: [{ name: R, pattern: a }]
+virtualServices:
+  - port: 8080
+    enhancedHealthChecks: true
+    rsMinimum: 2
+    realServers: [10.0.0.1, { address: 10.0.0.2, critical: Y }]
+    subVSs:
+      - { name: A, rules: [R] }
+      - { name: B, rules: [R], rsMinimum: 1, enable: false, errorCode: 503 }
+      - { name: C, rules: [R], enhancedHealthChecks: false }
+      - { name: D, rules: [R], rsMinimum: 0 }
+      - { name: E, rules: [R], realServers: [], errorCode: 503 }
+`
+  );
+  const [service] = configuration.virtualServices;
+  t.strictSame(
+    service?.subVSs.map(({ rsMinimum }) => rsMinimum),
+    [2, 1, undefined, 1, undefined]
+  );
+  t.strictSame(
+    service?.subVSs[0]?.realServers.map(({ critical }) => critical),
+    [false, true]
+  );
+});
+
 t.test('what is answered instead', async (t) => {
   const answers: [lines: string, code: number, urlOrText: string][] = [
     ['Errorcode: 302\n    ErrorUrl: https:%5C%2F%5C%2F%25h%25s', 302, 'https://%h%s'],
@@ -114,6 +228,7 @@ t.test('global settings in the words and numbers of the LoadMaster', async (t) =
     ['additionalL7Header: X-Forwarded-For', { additionalL7Header: 'x-forwarded-for' }],
     ['additionalL7Header: None', { additionalL7Header: 'none' }],
     ['finalPersist: 0', { drainTimeMs: 0 }],
+    ['slowstart: 120', { slowStartMs: 120_000 }],
     ['accessLog: off', { accessLog: false }],
     ['logLevel: DEBUG', { logLevel: 'debug' }],
     ['dropOnFail: 1', { dropOnFail: true }],
@@ -123,6 +238,38 @@ t.test('global settings in the words and numbers of the LoadMaster', async (t) =
     const text = `global:\n  ${line}\nvirtualServices: []\n`;
     t.match((await load(t.testdir({}), text)).configuration.global, expected, line);
   }
+});
+
+t.test('sorry servers of a service and of a SubVS', async (t) => {
+  const text = `virtualServices:
+  - name: web
+    port: 8080
+    standbyAddr: 192.0.2.9
+    StandbyPort: 81
+    NonLocalSorryServer: Y
+    subVSs:
+      - { name: A, rules: [default], standbyAddr: '2001:db8::9', realServers: [] }
+      - { name: B, rules: [x], standbyAddr: spare.example.com }
+`;
+  const { configuration } = await load(t.testdir({}), `rules: [{ name: x, pattern: x }]\n${text}`, {
+    resolve: () => Promise.resolve('192.0.2.77')
+  });
+  const [web] = configuration.virtualServices;
+  t.same(web?.standby, {
+    id: 'web/sorry@192.0.2.9:81',
+    name: 'sorry 192.0.2.9:81',
+    address: '192.0.2.9',
+    port: 81,
+    weight: 1000,
+    limit: 0,
+    enable: true,
+    critical: false
+  });
+  t.match(web?.subVSs, [
+    { standby: { id: 'web/A/sorry@[2001:db8::9]:8080', name: 'sorry [2001:db8::9]:8080' } },
+    { standby: { id: 'web/B/sorry@192.0.2.77:8080', name: 'sorry spare.example.com:8080' } }
+  ]);
+  t.equal((await service(t, '')).standby, undefined);
 });
 
 t.test('words that are properties of every object are not known', async (t) => {

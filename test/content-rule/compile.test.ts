@@ -6,6 +6,10 @@ import { compileRule } from '../../src/content-rule/compile.ts';
 
 const plain: ContentRule = {
   name: 'rule',
+  type: 'matchContent',
+  setOnMatch: 0,
+  onlyOnFlag: 0,
+  onlyOnNoFlag: 0,
   matchType: 'regex',
   pattern: '',
   noCase: false,
@@ -18,6 +22,7 @@ const plain: ContentRule = {
 
 function request(path: string, more: Partial<Record<string, string>> = {}): RequestFacts {
   return {
+    flags: 0,
     path: () => path,
     query: () => more['query'] ?? '',
     host: () => more['host'] ?? '',

@@ -45,6 +45,14 @@ t.test('rise and fall', (t) => {
   t.end();
 });
 
+t.test('what is up stays as it was noted', (t) => {
+  const up = { health: { state: 'up', sinceMs: 5 }, unanswered: 0 } as const;
+  t.equal(observe(up, passed, 2).health, up.health);
+  t.equal(observe(up, silent, 2).health, up.health);
+  t.strictSame(observe(observe(up, bad, 2), passed, 2).health, { state: 'up' });
+  t.end();
+});
+
 t.test('the reason is that of the last failure', (t) => {
   const down = observe(observe(initialState(true), bad, 2), silent, 2);
   t.strictSame(down.health, { state: 'down', reason: 'silence' });

@@ -1,39 +1,8 @@
-import t, { type Test } from 'tap';
-import { CheckFailure, type CheckOptions } from '../../src/health-check/health-check.ts';
-import { healthChecks, type CheckName } from '../../src/health-check/registry.ts';
+import t from 'tap';
+import { healthChecks } from '../../src/health-check/registry.ts';
 import { selfSignedCertificate } from '../../src/tls/certificate.ts';
-import { closedPort, says, scriptedServer, type ScriptedServer } from './scripted-server.ts';
-
-const plain: CheckOptions = { url: '/', method: 'HEAD', http11: false, host: undefined };
-const get: CheckOptions = { ...plain, method: 'GET', url: '/owa/healthcheck.htm' };
-
-/** 'up', or the failure. */
-async function outcome(
-  type: CheckName,
-  target: { address: string; port: number },
-  options: CheckOptions,
-  signal = AbortSignal.timeout(20_000)
-): Promise<'up' | CheckFailure> {
-  try {
-    await healthChecks[type](target, options, signal);
-    return 'up';
-  } catch (error) {
-    if (error instanceof CheckFailure) return error;
-    throw error;
-  }
-}
-
-async function failure(...args: Parameters<typeof outcome>): Promise<CheckFailure> {
-  const result = await outcome(...args);
-  if (result === 'up') throw new Error('the check passed');
-  return result;
-}
-
-async function server(t: Test, ...args: Parameters<typeof scriptedServer>) {
-  const scripted = await scriptedServer(...args);
-  t.teardown(() => scripted.close());
-  return scripted;
-}
+import { failure, get, outcome, plain, server } from './outcome.ts';
+import { closedPort, says, type ScriptedServer } from './scripted-server.ts';
 
 t.test('the request, byte by byte', async (t) => {
   const it: ScriptedServer = await server(t, says('HTTP/1.1 200 OK\r\n\r\n'));
@@ -61,7 +30,7 @@ t.test('the status decides', async (t) => {
       t.equal(await outcome('http', it, options), 'up', `${options.method} ${status}`);
     }
   }
-  for (const status of [100, 199, 300, 303, 304, 307, 400, 403, 404, 500, 503, 999]) {
+  for (const status of [101, 300, 303, 304, 307, 400, 403, 404, 500, 503, 999]) {
     it.script = says(`HTTP/1.1 ${status} Whatever\r\n\r\n`);
     const { answered, message } = await failure('http', it, plain);
     t.equal(answered, true, `${status} decides at once`);
@@ -188,13 +157,19 @@ t.test('tcp is up with the handshake, none without anything', async (t) => {
 
 t.test('TLS', async (t) => {
   const { chainPem: cert, keyPem: key } = await selfSignedCertificate('EX01.corp.example', []);
-  const ok = says('HTTP/1.1 200 OK\r\n\r\n');
-  const it = await server(t, ok, { cert, key });
+  const fine = says('HTTP/1.1 200 OK\r\n\r\n');
+  const it = await server(t, fine, { cert, key });
   t.equal(await outcome('https', it, get), 'up', 'nothing is verified');
   t.equal(await outcome('https', it, { ...get, host: 'mail.example.com' }), 'up');
   t.equal(await outcome('https', it, { ...get, http11: true, host: 'mail.example.com:444' }), 'up');
   t.equal(await outcome('https', it, { ...get, http11: true, host: '192.0.2.1' }), 'up');
-  t.strictSame(it.serverNames, [false, false, 'mail.example.com', false], 'SNI');
+  const headers = [['Host', 'other.example.com']] as const;
+  t.equal(await outcome('https', it, { ...get, http11: true, host: 'a', headers }), 'up');
+  t.strictSame(
+    it.serverNames,
+    [false, false, 'mail.example.com', false, 'other.example.com'],
+    'SNI'
+  );
   it.script = says('HTTP/1.1 503 No\r\n\r\n');
   const refused = await failure('https', it, { ...plain, http11: true });
   t.match(refused, {
@@ -202,7 +177,7 @@ t.test('TLS', async (t) => {
     message: `(Host: 127.0.0.1) to https://127.0.0.1:${it.port}; got`
   });
 
-  const old = await server(t, ok, {
+  const old = await server(t, fine, {
     cert,
     key,
     minVersion: 'TLSv1',

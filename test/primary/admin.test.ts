@@ -13,7 +13,11 @@ function portOf(server: Server): number {
 
 t.test('management listener', async (t) => {
   let notReady: string | undefined = 'starting';
-  const source = { notReady: () => notReady, status: () => ({ revision: 1 }) };
+  const source = {
+    notReady: () => notReady,
+    status: () => ({ revision: 1 }),
+    metrics: () => 'a 1\n'
+  };
   const server = await openAdmin({ address: '127.0.0.1', port: 0 }, source);
   t.teardown(() => server.close());
   const port = portOf(server);
@@ -28,7 +32,8 @@ t.test('management listener', async (t) => {
   notReady = undefined;
   t.strictSame(await ask('/ready?verbose'), [200, 'ready', text]);
   t.strictSame(await ask('/status'), [200, '{\n  "revision": 1\n}', 'application/json']);
-  t.match(await ask('/metrics'), [404, /not there yet/]);
+  const exposition = 'text/plain; version=0.0.4; charset=utf-8';
+  t.strictSame(await ask('/metrics'), [200, 'a 1', exposition]);
   t.match(await ask('/'), [404, /\/status/]);
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
     t.match(await ask('/status', method, 'x'.repeat(100_000)), [405, 'only GET'], method);

@@ -13,9 +13,13 @@ export function configurationOf(
       expect100: 'rfc-7231',
       additionalL7Header: 'none',
       dropOnFail: false,
+      alwaysPersist: false,
+      trustedProxies: [],
       drainTimeMs: 1000,
+      slowStartMs: 0,
       logLevel: 'silent',
       accessLog: false,
+      user: undefined,
       ...global
     },
     admin: { address: '127.0.0.1', port: 0 },
@@ -32,6 +36,10 @@ export function checkSettings(settings: Partial<CheckSettings> = {}): CheckSetti
     method: 'GET',
     http11: false,
     host: undefined,
+    headers: [],
+    codes: [301, 302, 401],
+    pattern: undefined,
+    postData: undefined,
     intervalMs: 20,
     timeoutMs: 5000,
     retries: 2,
@@ -46,8 +54,14 @@ function service(settings: Partial<Service>): Service {
     schedule: 'lc',
     idleTimeMs: 1000,
     check: checkSettings(),
+    rsMinimum: undefined,
+    preProcessRules: [],
+    requestRules: [],
+    responseRules: [],
+    persistence: undefined,
     notAvailable: undefined,
     realServers: [],
+    standby: undefined,
     ...settings
   };
 }
@@ -84,6 +98,8 @@ export function realServer(
     weight: 1000,
     limit: 0,
     enable: true,
+    hostName: undefined,
+    critical: false,
     ...settings
   };
 }

@@ -70,6 +70,11 @@ t.test('a server rises and falls, with one line each', async (t) => {
   ]);
   const record = monitor.record('a');
   t.match(record, { sinceMs: Number, lastCheckAtMs: Number, lastCheckDurationMs: Number });
+  const back = { state: 'up', sinceMs: record?.sinceMs };
+  t.strictSame(record?.health, back, 'it came back: workers want to know when');
+  monitor.checkNow('a');
+  t.equal(await next(), 'a up');
+  t.strictSame(monitor.all(), [['a', back]], 'and it stays the same time');
   t.ok(Date.now() - (record?.sinceMs ?? 0) < 10_000);
 });
 
@@ -256,4 +261,36 @@ t.test('each SubVS checks on its own', async (t) => {
     ['web/owa/x', 'up'],
     ['web/ecp/x', 'down']
   ]);
+});
+
+t.test('the body of an answer decides where there is a checkPattern', async (t) => {
+  const it = await server(t, says('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n200 OK'));
+  const { monitor, next } = monitored(t);
+  monitor.reconcile(one(realServer('a', it), { pattern: '200 OK' }));
+  t.equal(await next(), 'a up');
+  it.script = says('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsoon');
+  t.equal(await next(), 'a down');
+  t.match(monitor.health('a'), { reason: /checkPattern does not match its body "soon"$/ });
+});
+
+t.test('a service goes down and comes back by the number of its servers', async (t) => {
+  const [one, two] = [await server(t, bad), await server(t, ok)];
+  const { monitor, next, logged } = monitored(t);
+  const realServers = [realServer('a', one), realServer('b', two)];
+  const told = (): string[] => logged.filter((line) => line.startsWith('service'));
+  const need = (rsMinimum: number) =>
+    configurationOf([virtualService({ rsMinimum, check: checkSettings(), realServers })]);
+  monitor.reconcile(need(2));
+  await next();
+  await next();
+  const reason = '1 real servers are up and rsMinimum is 2';
+  const down = `service down ${JSON.stringify({ service: 'web', reason })}`;
+  t.strictSame(told(), [down], 'once, when both are known');
+  one.script = ok;
+  t.equal(await next(), 'a up');
+  t.strictSame(told(), [down, 'service up {"service":"web"}']);
+  monitor.reconcile(need(1));
+  one.script = bad;
+  t.equal(await next(), 'a down');
+  t.equal(told().length, 2, 'one will do now');
 });

@@ -2,6 +2,7 @@ import t from 'tap';
 import type { VirtualService } from '../../src/config/model.ts';
 import { reportStatus } from '../../src/primary/status-report.ts';
 import { isUsable, realServerStatus, virtualServiceStatus } from '../../src/primary/status.ts';
+import { serviceTls } from '../fixture/tls-settings.ts';
 import { checkSettings, configurationOf, healthTable } from './configuration.ts';
 import { realServer, subVS, virtualService } from './configuration.ts';
 
@@ -16,6 +17,7 @@ const message = { code: 503, urlOrText: 'Endpoint not available' };
 const healthOf = healthTable({ a: 'up', b: 'down', off: 'up', n: 'unchecked' });
 const n = realServer('n', at);
 
+const critical = realServer('b', at, { critical: true });
 const cases: [what: string, service: VirtualService, status: string, usable: boolean][] = [
   ['a server is up', virtualService({ realServers: [a, b] }), 'Up', true],
   ['all are down', virtualService({ realServers: [b] }), 'Down', false],
@@ -26,6 +28,26 @@ const cases: [what: string, service: VirtualService, status: string, usable: boo
   ['redirector', virtualService({ notAvailable: redirect }), 'Redirect', true],
   ['fixed message', virtualService({ notAvailable: message }), 'Fail Message', true],
   ['nothing at all', virtualService(), 'Down', false],
+  [
+    'fewer than rsMinimum',
+    virtualService({ rsMinimum: 2, realServers: [a, b, off] }),
+    'Down',
+    false
+  ],
+  ['as many as rsMinimum', virtualService({ rsMinimum: 2, realServers: [a, b, n] }), 'Up', true],
+  [
+    'a critical one is down',
+    virtualService({ rsMinimum: 1, realServers: [a, critical] }),
+    'Down',
+    false
+  ],
+  ['critical means nothing alone', virtualService({ realServers: [a, critical] }), 'Up', true],
+  [
+    'a SubVS below its minimum',
+    virtualService({ subVSs: [subVS({ rsMinimum: 2, realServers: [a, b] })] }),
+    'Down',
+    false
+  ],
   [
     'all are down behind a message',
     virtualService({ realServers: [b], notAvailable: message }),
@@ -52,6 +74,46 @@ const cases: [what: string, service: VirtualService, status: string, usable: boo
     true
   ],
   ['SubVSs without servers', virtualService({ subVSs: [subVS()] }), 'Down', false],
+  [
+    'all are down, with a sorry server',
+    virtualService({ realServers: [b], standby: n }),
+    'Sorry',
+    false
+  ],
+  [
+    'one is up, with a sorry server',
+    virtualService({ realServers: [a, b], standby: n }),
+    'Up',
+    true
+  ],
+  ['a sorry server alone', virtualService({ standby: n, notAvailable: message }), 'Sorry', true],
+  [
+    'a sorry server for a SubVS',
+    virtualService({ subVSs: [subVS({ realServers: [b], standby: n })] }),
+    'Sorry',
+    false
+  ],
+  [
+    'the sorry server of the service for a SubVS',
+    virtualService({ standby: n, subVSs: [subVS({ realServers: [b] })] }),
+    'Sorry',
+    false
+  ],
+  [
+    'a SubVS with an answer of its own has none',
+    virtualService({ standby: n, subVSs: [subVS({ realServers: [b], notAvailable: message })] }),
+    'Down',
+    false
+  ],
+  [
+    'one SubVS is sorry, one is up',
+    virtualService({
+      standby: n,
+      subVSs: [subVS({ realServers: [b] }), subVS({ realServers: [a] })]
+    }),
+    'Up',
+    true
+  ],
   [
     'disabled with SubVSs',
     virtualService({ enable: false, subVSs: [subVS({ realServers: [a] })] }),
@@ -81,8 +143,13 @@ t.test('a redirector does not hide that all else is down', (t) => {
 t.test('the table of the guide', (t) => {
   const nowMs = Date.parse('2026-01-01T00:01:00Z');
   const sinceMs = Date.parse('2026-01-01T00:00:00Z');
-  const certificate = { chainPem: '', keyPem: 'secret', dnsNames: ['mail.example.com'] };
-  const tls = { tlsType: 3, ciphers: [], certificates: ['mail'] };
+  const certificate = {
+    chainPem: '',
+    keyPem: 'secret',
+    dnsNames: ['mail.example.com'],
+    ocsp: undefined
+  };
+  const tls = serviceTls({ certificates: ['mail'] });
   const check = checkSettings({
     type: 'https',
     port: 443,
@@ -120,21 +187,17 @@ t.test('the table of the guide', (t) => {
         lastCheckAtMs: nowMs,
         lastCheckDurationMs: 1.26
       }),
-      counters: {
-        clients: 3,
-        requests: 9,
-        errors: { 'no-server': 1 },
-        servers: [
-          {
-            id: 'a',
-            active: 2,
-            connections: 4,
-            requests: 8,
-            bytesToServer: 16,
-            bytesFromServer: 32
-          }
-        ]
-      },
+      clients: 3,
+      requests: 9,
+      errors: { 'no-server': 1 },
+      countsOf: (id) => ({
+        connections: id === 'a' ? 4 : 0,
+        requests: 8,
+        bytesToServer: 16,
+        bytesFromServer: 32
+      }),
+      active: (id) => (id === 'a' ? 2 : 0),
+      persistence: { records: 5 },
       workers: [{ pid: 17, startedAtMs: nowMs - 61_500, stage: 'serving' }]
     });
   const text = JSON.stringify(report(false));
@@ -147,6 +210,7 @@ t.test('the table of the guide', (t) => {
     clients: 3,
     requests: 9,
     errors: { 'no-server': 1 },
+    persistence: { records: 5 },
     virtualServices: [
       {
         name: 'Exchange',

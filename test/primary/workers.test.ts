@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { serverPlaces, servicePlaces } from '../../src/counters.ts';
 import type { Logger } from '../../src/log.ts';
-import { WorkerCounts, WorkerLoads } from '../../src/primary/worker-loads.ts';
+import { WorkerCounts } from '../../src/primary/worker-counts.ts';
+import { WorkerLoads } from '../../src/primary/worker-loads.ts';
+import { errorCodes } from '../../src/error.ts';
 import { respawnDelayMs, Workers } from '../../src/primary/workers.ts';
 import { configurationOf, realServer, virtualService } from './configuration.ts';
 
@@ -11,6 +14,8 @@ interface Heard {
   readonly plan?: number;
   readonly ticketKeys?: string;
   readonly health?: unknown;
+  readonly bound?: unknown;
+  readonly unbound?: unknown;
   readonly elsewhere?: readonly (readonly [string, number])[];
 }
 
@@ -74,13 +79,17 @@ t.test('workers', async (t) => {
       const isThree = ({ elsewhere }: Heard): boolean => elsewhere?.[0]?.[1] === 3;
       t.strictSame((await hear((it) => it.pid === pid && isThree(it))).elsewhere, [['a', 3]]);
     }
-    const server = { id: 'a', active: 2, connections: 4, requests: 6 };
-    t.strictSame(workers.counters(), {
-      clients: 2,
-      requests: 6,
-      errors: { 'no-rule': 2 },
-      servers: [{ ...server, bytesToServer: 8, bytesFromServer: 10 }]
-    });
+    const { counts } = workers;
+    t.strictSame(counts.totals(), { requests: 12, errors: { [errorCodes[0]]: 4 } });
+    t.match(counts.countsOf('a'), { connections: 8, requests: 12 });
+    t.strictSame([counts.clients(), counts.clientsOf('report'), workers.active('a')], [2, 2, 6]);
+    t.strictSame(
+      workers.list().map(({ slot, state }) => [slot, state?.loopDelay.max]),
+      [
+        [1, 3],
+        [2, 3]
+      ]
+    );
   });
 
   await t.test('one that dies is replaced, and its load is gone', async (t) => {
@@ -95,26 +104,43 @@ t.test('workers', async (t) => {
     // The successor may report in between; in the end there is nothing elsewhere.
     t.ok(await hear((it) => it.pid === other && (isNone(it) || it.elsewhere?.length === 0)));
     t.strictSame(logged.splice(0), ['worker died']);
-    const { clients, servers } = workers.counters();
-    t.match([clients, servers[0]?.active, servers[0]?.requests], [1, 1, 6], 'its totals stay');
+    const { counts } = workers;
+    t.strictSame([counts.clients(), workers.active('a')], [1, 3]);
+    t.equal(counts.totals().requests, 12, 'its totals stay');
+    t.equal(workers.deaths, 1);
+    t.strictSame(new Set(workers.list().map(({ slot }) => slot)), new Set([1, 2]));
+  });
+
+  await t.test('hear which client is whose', async (t) => {
+    t.equal(await workers.apply(plan('bind', 2), 4), 'applied');
+    for (const pid of pids()) {
+      const answers = [
+        [3, 'a'],
+        [4, 'a']
+      ];
+      const isOne = (it: Heard): boolean => it.pid === pid && it.bound !== undefined;
+      t.strictSame((await hear(isOne)).bound, answers);
+      t.strictSame((await hear((it) => it.pid === pid && it.unbound !== undefined)).unbound, ['k']);
+    }
+    t.match(workers.persistence.status(0), { records: 2, lateAnswers: 2 });
   });
 
   await t.test('grow and shrink', async (t) => {
-    t.equal(await workers.apply(plan('serve', 3), 4), 'applied');
+    t.equal(await workers.apply(plan('serve', 3), 5), 'applied');
     t.equal(workers.list().length, 3);
-    t.equal(await workers.apply(plan('serve', 1), 5), 'applied');
+    t.equal(await workers.apply(plan('serve', 1), 6), 'applied');
     t.equal(workers.list().filter(({ stage }) => stage === 'serving').length, 1);
   });
 
   await t.test('one that cannot listen says so', async (t) => {
-    t.strictSame(await workers.apply(plan('refuse', 1), 6), { cannotListen: 'no such luck' });
+    t.strictSame(await workers.apply(plan('refuse', 1), 7), { cannotListen: 'no such luck' });
   });
 
   await t.test('drain ends them all, and none comes back', async (t) => {
     await workers.drain();
     t.strictSame(workers.list(), []);
     t.strictSame(logged, []);
-    t.equal(await workers.apply(plan('serve', 2), 7), 'applied', 'nothing starts any more');
+    t.equal(await workers.apply(plan('serve', 2), 8), 'applied', 'nothing starts any more');
     t.strictSame(workers.list(), []);
   });
 });
@@ -170,18 +196,30 @@ t.test('loads', (t) => {
   t.end();
 });
 
-t.test('counters of the dead', (t) => {
+t.test('counts of the dead, and of what left the configuration', (t) => {
   const counts = new WorkerCounts();
-  const server = { id: 'a', active: 2, connections: 4, requests: 6 };
-  const counted = { ...server, bytesToServer: 8, bytesFromServer: 10 };
-  counts.report(1, { clients: 2, requests: 6, errors: { 'no-rule': 1 }, servers: [counted] });
+  const answered = [serverPlaces.connections, 4, serverPlaces.answers + 2, 6];
+  const report = {
+    services: [['web', [servicePlaces.answers + 4, 1, servicePlaces.errors, 1]]] as const,
+    servers: [['a', answered]] as const,
+    clients: 2,
+    clientsOf: [['web', 2]] as const,
+    residentBytes: 1,
+    loopDelay: { p50: 0, p99: 0, max: 0 }
+  };
+  const totals = { requests: 7, errors: { [errorCodes[0]]: 1 } };
+  counts.join(1);
+  counts.report(1, report);
   counts.leave(1);
   counts.leave(9);
-  t.strictSame(counts.total(), {
-    clients: 0,
-    requests: 6,
-    errors: { 'no-rule': 1 },
-    servers: [{ ...counted, active: 0 }]
-  });
+  t.strictSame(counts.totals(), totals);
+  t.strictSame([counts.clients(), counts.clientsOf('web')], [0, 0]);
+  counts.report(1, { ...report, services: [], servers: [['a', answered.slice(0, 2)]] });
+  t.equal(counts.countsOf('a').connections, 8, 'its last report may come late');
+  t.equal(counts.clients(), 0);
+  counts.keepOnly(new Set(), new Set());
+  t.strictSame(counts.totals(), totals, 'sums over everything do not go back');
+  t.equal(counts.server('a'), undefined);
+  t.equal(counts.service('web'), undefined);
   t.end();
 });

@@ -10,6 +10,7 @@ import { basic, dialPlain, startSite, type ExchangeSite } from '../fixture/excha
 import { missing } from '../fixture/programs.ts';
 import { seeded } from '../fixture/random.ts';
 import { Peer as TextPeer, type1, type3 } from '../lab/peer.ts';
+import { runCrowd, total } from '../soak/crowd.ts';
 
 t.setTimeout(60_000);
 
@@ -57,6 +58,22 @@ t.test('alice and bob at the same time', { skip: missing('curl') }, async (t) =>
     site.ballast.lines.filter(({ level }) => level === 'error' || level === 'fatal'),
     []
   );
+});
+
+t.test('while servers die and come back and workers are killed', async (t) => {
+  const requests = 5000;
+  const deeds = { serverRestarts: 1, workerKills: 2, reloads: 1 };
+  const size = { requests, seed, workers: 2, clients: 32, timeMaxMs: 30_000 };
+  const figures = await runCrowd({ ...size, ...deeds });
+  const { answers, wrong, shared, errors, connections, aborted, lost } = figures;
+  t.comment(`seed ${seed}: ${connections} connections, ${aborted} aborted, ${lost} lost`);
+  t.ok(total(figures) >= requests, `${total(figures)} answers in ${figures.seconds} s`);
+  t.ok(answers.alice > requests / 4 && answers.bob > requests / 4, 'both were there');
+  t.match(figures, deeds, 'and so was the trouble');
+  t.ok(aborted > 5 && lost > 0, 'which was felt');
+  t.strictSame(wrong, [], 'every answer belongs to who asked');
+  t.strictSame(shared, [], 'no connection to a server was two users');
+  t.strictSame(errors, []);
 });
 
 /** NTLM signs in a connection to the server: it must never have been two users. */

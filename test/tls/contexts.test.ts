@@ -1,29 +1,20 @@
-// Real handshakes on loopback: who is served which certificate, protocol, cipher and ticket.
+// What contexts agree on with clients: protocol, cipher, ALPN, tickets; and with real servers.
 
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import {
-  connect,
-  createServer,
-  type ConnectionOptions,
-  type SecureVersion,
-  type TlsOptions,
-  type TLSSocket
-} from 'node:tls';
-import t, { type Test } from 'tap';
-import { importCertificate, selfSignedCertificate } from '../../src/tls/certificate.ts';
-import {
-  cipherSetNames,
-  findCipherSet,
-  nullCiphersReason,
-  unknownCiphers
-} from '../../src/tls/cipher-sets.ts';
-import { buildClientTls, buildServerTls, type ServerCertificate } from '../../src/tls/contexts.ts';
+import type { ConnectionOptions, SecureVersion } from 'node:tls';
+import t from 'tap';
+import { importCertificate } from '../../src/tls/certificate.ts';
+import { cipherSetNames, findCipherSet } from '../../src/tls/cipher-sets.ts';
+import { nullCiphersReason, unknownCiphers } from '../../src/tls/cipher-sets.ts';
+import { buildClientTls, buildServerTls } from '../../src/tls/contexts.ts';
+import type { ServerCertificate } from '../../src/tls/contexts.ts';
 import { protocolsOf } from '../../src/tls/protocols.ts';
+import { tlsSettings } from '../fixture/tls-settings.ts';
+import { certificate, handshake, listen, listenAs } from './handshake.ts';
 import { needsOpenssl, openWorkshop } from './openssl.ts';
 
 const ticketKeys = randomBytes(48);
+const blind = { serverName: undefined, passServerName: false, verify: false, caPem: undefined };
 const mask = { TLSv1: 2, 'TLSv1.1': 4, 'TLSv1.2': 8, 'TLSv1.3': 16 } as const;
 const versions = Object.keys(mask) as (keyof typeof mask)[];
 const wide = ciphersOf('Intermediate_compatibility');
@@ -34,66 +25,10 @@ const [mail, wildcard, other] = await Promise.all([
   certificate('other', ['owa.other.test'])
 ]);
 
-async function certificate(name: string, dnsNames: string[]): Promise<ServerCertificate> {
-  return { name, ...(await selfSignedCertificate(name, dnsNames)) };
-}
-
 function ciphersOf(set: string): readonly string[] {
   const ciphers = findCipherSet(set);
   if (ciphers === undefined) throw new Error(`no set ${set}`);
   return ciphers;
-}
-
-/** A server that says hello; gives its port. */
-async function listen(t: Test, options: TlsOptions): Promise<number> {
-  const server = createServer(options, (socket) => socket.on('error', () => {}).end('hello'));
-  server.on('tlsClientError', () => {}); // the client's side of it is what the tests look at
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => new Promise((resolve) => server.close(resolve)));
-  return (server.address() as AddressInfo).port;
-}
-
-interface Handshake {
-  readonly commonName: string;
-  readonly protocol: string | null;
-  readonly cipher: string;
-  readonly alpn: string | false | null;
-  readonly reused: boolean;
-  readonly session: Buffer | undefined;
-}
-
-/** The handshake, or the code of the error that ended it. */
-async function handshake(
-  port: number,
-  options: ConnectionOptions = {}
-): Promise<Handshake | string> {
-  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
-  let session: Buffer | undefined;
-  socket.on('session', (ticket: Buffer) => (session = ticket));
-  const ended = new Promise((resolve) => socket.on('close', resolve));
-  try {
-    await once(socket, 'secureConnect');
-    const seen = describe(socket);
-    socket.resume();
-    await ended; // the server's greeting brings the tickets of TLS 1.3
-    return { ...seen, session };
-  } catch (error) {
-    socket.destroy();
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  }
-}
-
-function describe(socket: TLSSocket): Omit<Handshake, 'session'> {
-  // A resumed session of TLS 1.2 has no certificate any more.
-  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string } };
-  return {
-    commonName: subject?.CN ?? '',
-    protocol: socket.getProtocol(),
-    cipher: socket.getCipher().name,
-    alpn: socket.alpnProtocol,
-    reused: socket.isSessionReused()
-  };
 }
 
 /** A client that has just this version, with all that it needs for the old ones. */
@@ -101,61 +36,10 @@ function only(version: SecureVersion): ConnectionOptions {
   return { minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' };
 }
 
-t.test('certificates by server name', async (t) => {
-  const { options, contextFor } = buildServerTls(
-    { tlsType: 3, ciphers: wide },
-    [mail, wildcard, other],
-    ticketKeys
-  );
-  const port = await listen(t, options);
-  const cases: readonly [string, string][] = [
-    ['mail.example.com', 'mail'],
-    ['MAIL.Example.COM', 'mail'],
-    ['mail.example.com.', 'mail'],
-    ['autodiscover.example.com', 'mail'],
-    ['owa.example.com', 'wildcard'],
-    ['OWA.EXAMPLE.COM.', 'wildcard'],
-    ['example.com', 'wildcard'],
-    ['a.b.example.com', 'mail'],
-    ['.example.com', 'mail'],
-    ['owa.other.test', 'other'],
-    ['mail.other.test', 'mail'],
-    ['com', 'mail'],
-    ['*', 'mail']
-  ];
-  const contexts = new Map([
-    ['mail', contextFor('mail.example.com')],
-    ['wildcard', contextFor('x.example.com')],
-    ['other', contextFor('owa.other.test')]
-  ]);
-  t.equal(new Set(contexts.values()).size, 3, 'a context a certificate');
-  for (const [name, expected] of cases) {
-    t.equal(contextFor(name), contexts.get(expected), `${name}: the shared context of ${expected}`);
-    t.match(await handshake(port, { servername: name }), { commonName: expected }, name);
-  }
-  t.equal(contextFor(''), contexts.get('mail'), 'no name');
-  t.match(await handshake(port), { commonName: 'mail' }, 'no SNI: the first certificate');
-
-  const again = buildServerTls(
-    { tlsType: 3, ciphers: wide },
-    [wildcard, { ...other, dnsNames: ['*.example.com', 'A.example.com'] }],
-    ticketKeys
-  );
-  t.equal(again.contextFor('b.example.com'), again.contextFor('x'), 'of two wildcards the first');
-  t.not(again.contextFor('a.example.com'), again.contextFor('x'), 'exact before wildcard');
-});
-
-t.test('one certificate is served under every name', async (t) => {
-  const { options } = buildServerTls({ tlsType: 3, ciphers: wide }, [mail], ticketKeys);
-  t.notOk(options.SNICallback, 'without a call for each handshake');
-  const port = await listen(t, options);
-  t.match(await handshake(port, { servername: 'x.test' }), { commonName: 'mail' });
-});
-
 t.test('TLSType switches protocols off', async (t) => {
   for (let tlsType = 1; tlsType <= 31; tlsType += 2) {
-    const { options } = buildServerTls({ tlsType, ciphers: wide }, [mail], ticketKeys);
-    const port = await listen(t, options);
+    const tls = buildServerTls(tlsSettings({ tlsType, ciphers: wide }), [mail], ticketKeys);
+    const port = await listen(t, tls);
     const spoken: string[] = [];
     for (const version of versions) {
       const result = await handshake(port, only(version));
@@ -166,14 +50,15 @@ t.test('TLSType switches protocols off', async (t) => {
     t.same(protocolsOf(tlsType), expected, 'and so it is told');
     t.same(protocolsOf(tlsType - 1), expected, 'with or without the bit of SSLv3');
   }
-  const { options } = buildServerTls({ tlsType: 0, ciphers: wide }, [mail], ticketKeys);
-  t.match(await handshake(await listen(t, options)), { protocol: 'TLSv1.3' }, 'the newest wins');
+  const tls = buildServerTls(tlsSettings({ tlsType: 0, ciphers: wide }), [mail], ticketKeys);
+  t.match(await handshake(await listen(t, tls)), { protocol: 'TLSv1.3' }, 'the newest wins');
 });
 
 t.test('the security level is lowered only for those who need it', async (t) => {
   const ciphers = (tlsType: number, set: string): string =>
     String(
-      buildServerTls({ tlsType, ciphers: ciphersOf(set) }, [mail], ticketKeys).options.ciphers
+      buildServerTls(tlsSettings({ tlsType, ciphers: ciphersOf(set) }), [mail], ticketKeys)
+        .options[0]?.ciphers
     );
   t.match(ciphers(1, 'Default'), /:@SECLEVEL=0$/, 'old protocols, old ciphers');
   t.notMatch(ciphers(1, 'BestPractices'), 'SECLEVEL', 'old protocols, new ciphers: of no use');
@@ -206,8 +91,8 @@ t.test('every cipher set works and offers nothing broken', needsOpenssl, async (
     t.equal(new Set(ciphers).size, ciphers.length, `${name}: none twice`);
     for (const certificate of [mail, ec]) {
       if (name.startsWith('ECDSA') && certificate === mail) continue;
-      const tls = buildServerTls({ tlsType: 3, ciphers }, [certificate], ticketKeys);
-      const port = await listen(t, tls.options);
+      const tls = buildServerTls(tlsSettings({ tlsType: 3, ciphers }), [certificate], ticketKeys);
+      const port = await listen(t, tls);
       const kind = certificate.name === 'ec' ? 'ECDSA' : 'RSA';
       const result = await handshake(port, { maxVersion: 'TLSv1.2', ciphers: 'ALL' });
       t.match(result, { protocol: 'TLSv1.2' }, `${name}: TLS 1.2 with ${kind}`);
@@ -253,8 +138,8 @@ t.test('which cipher is chosen', async (t) => {
     'ecdhe-rsa-aes128-gcm-sha256',
     'ECDHE-RSA-CHACHA20-POLY1305'
   ];
-  const { options } = buildServerTls({ tlsType: 3, ciphers }, [mail], ticketKeys);
-  const port = await listen(t, options);
+  const tls = buildServerTls(tlsSettings({ tlsType: 3, ciphers }), [mail], ticketKeys);
+  const port = await listen(t, tls);
   const chosen = async (offer: string): Promise<string> => {
     const result = await handshake(port, { maxVersion: 'TLSv1.2', ciphers: offer });
     return typeof result === 'object' ? result.cipher : result;
@@ -269,8 +154,8 @@ t.test('which cipher is chosen', async (t) => {
 });
 
 t.test('ALPN: HTTP/1.1 only', async (t) => {
-  const { options } = buildServerTls({ tlsType: 3, ciphers: wide }, [mail, other], ticketKeys);
-  const port = await listen(t, options);
+  const tls = buildServerTls(tlsSettings({ tlsType: 3, ciphers: wide }), [mail, other], ticketKeys);
+  const port = await listen(t, tls);
   const offers = ['h2', 'http/1.1'];
   t.match(await handshake(port, { ALPNProtocols: offers }), { alpn: 'http/1.1' });
   t.match(await handshake(port), { alpn: false }, 'a client without ALPN');
@@ -278,9 +163,9 @@ t.test('ALPN: HTTP/1.1 only', async (t) => {
 });
 
 t.test('a ticket of one process is good at another', async (t) => {
-  const settings = { tlsType: 3, ciphers: wide };
+  const settings = tlsSettings({ ciphers: wide });
   const listenWith = (certificates: ServerCertificate[], keys: Buffer): Promise<number> =>
-    listen(t, buildServerTls(settings, certificates, keys).options);
+    listen(t, buildServerTls(settings, certificates, keys));
   const first = await listenWith([mail, wildcard], ticketKeys);
   const second = await listenWith([mail, wildcard], Buffer.from(ticketKeys));
   const foreign = await listenWith([mail, wildcard], randomBytes(48));
@@ -311,7 +196,7 @@ t.test('a ticket of one process is good at another', async (t) => {
 
 t.test('towards real servers: verified only when asked', async (t) => {
   const names: (string | false)[] = [];
-  const port = await listen(t, {
+  const port = await listenAs(t, {
     cert: mail.chainPem,
     key: mail.keyPem,
     SNICallback: (name, done) => {
@@ -319,8 +204,9 @@ t.test('towards real servers: verified only when asked', async (t) => {
       done(null);
     }
   });
+  const server = { address: '127.0.0.1', hostName: undefined };
   const client = (serverName?: string, caPem?: string, verify = true): ConnectionOptions =>
-    buildClientTls({ serverName, verify, caPem }).options;
+    buildClientTls({ serverName, passServerName: false, verify, caPem }).optionsFor(server, 'x.y');
   const { chainPem } = mail;
   t.match(await handshake(port, client(undefined, undefined, false)), { commonName: 'mail' });
   t.same(names, [], 'no server name, no SNI');
@@ -336,15 +222,18 @@ t.test('towards real servers: verified only when asked', async (t) => {
   t.equal(await handshake(port, client('x.test', chainPem)), 'ERR_TLS_CERT_ALTNAME_INVALID');
   t.equal(await handshake(port, client('mail.example.com')), 'DEPTH_ZERO_SELF_SIGNED_CERT');
 
-  const { context, options } = buildClientTls({ serverName: 'x', verify: false, caPem: undefined });
-  t.equal(options.secureContext, context, 'the context is shared');
+  const shared = buildClientTls({ ...blind, serverName: 'x' });
+  t.equal(
+    shared.optionsFor(server, 'a').secureContext,
+    shared.optionsFor(server, 'b').secureContext
+  );
 });
 
 t.test('towards old real servers', async (t) => {
-  const { options } = buildClientTls({ serverName: undefined, verify: false, caPem: undefined });
+  const options = buildClientTls(blind).optionsFor({ address: '', hostName: undefined }, undefined);
   for (const version of versions) {
     const { chainPem: cert, keyPem: key } = mail;
-    const port = await listen(t, {
+    const port = await listenAs(t, {
       cert,
       key,
       minVersion: version,
@@ -356,7 +245,7 @@ t.test('towards old real servers', async (t) => {
 });
 
 t.test('mistakes of the caller', async (t) => {
-  const settings = { tlsType: 3, ciphers: wide };
+  const settings = tlsSettings({ ciphers: wide });
   t.throws(() => buildServerTls(settings, [], ticketKeys), /at least one certificate/);
   t.throws(() => buildServerTls(settings, [mail], Buffer.alloc(16)), /16 bytes, not 48/);
 });

@@ -13,6 +13,7 @@ export const needsOpenssl = {
 } as const;
 
 export interface Workshop {
+  readonly folder: string;
   /** Runs openssl in a directory of its own; `words` are parted by spaces. */
   run(words: string, ...more: string[]): string;
   read(name: string): Buffer;
@@ -22,6 +23,7 @@ export function openWorkshop(t: Test): Workshop {
   const directory = mkdtempSync(join(tmpdir(), 'ballast-tls-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   return {
+    folder: directory,
     run: (words, ...more) =>
       execFileSync('openssl', [...words.split(' '), ...more], {
         cwd: directory,

@@ -60,7 +60,7 @@ async function standstill(socket: Socket): Promise<void> {
 
 const certificate = await selfSignedCertificate('mail', ['127.0.0.1']);
 const pem = { cert: certificate.chainPem, key: certificate.keyPem };
-const reencrypt = { serverName: undefined, verify: false, caPem: undefined };
+const reencrypt = { serverName: undefined, passServerName: false, verify: false, caPem: undefined };
 const kinds: readonly [string, SiteOptions][] = [
   ['in clear', {}],
   ['by TLS at both ends', { tls: pem, service: { reencrypt } }]

@@ -2,6 +2,7 @@
 // connection: one that reached another client would sign in that client as someone else.
 
 import t, { type Test } from 'tap';
+import { answered } from '../fixture/counts.ts';
 import { listenPeer, type Peer, type PeerServer } from '../fixture/peer.ts';
 import { openSite, type Site, type SiteOptions } from '../fixture/site.ts';
 
@@ -169,7 +170,7 @@ t.test('one connection for the SubVSs that share a server', async (t) => {
   await client.message();
   await exchange(client, server, get.replace('/', '/ews'));
   t.equal(origin.accepted.length, 1);
-  const counts = [...site.plan.realServers.values()].map((one) => [one.active, one.requests]);
+  const counts = [...site.plan.realServers.values()].map((one) => [one.active, answered(one.row)]);
   t.same(counts, [
     [1, 1],
     [1, 1]

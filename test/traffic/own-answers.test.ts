@@ -1,6 +1,7 @@
 // What Ballast answers itself: the contract's last table, redirects, error messages.
 
 import t, { type Test } from 'tap';
+import { connected, failed } from '../fixture/counts.ts';
 import { listenPeer, type Message, type Peer } from '../fixture/peer.ts';
 import { openSite, type Site, type SiteOptions } from '../fixture/site.ts';
 
@@ -48,7 +49,7 @@ t.test('no content rule matches', async (t) => {
   t.match((await client.message()).head, /^Connection: Keep-Alive\r$/m, 'the connection stays');
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /');
   await expectClose(t, await expectAnswer(t, { site, client }, 404, 'no-rule'), client);
-  t.same(site.traffic.errors, { 'no-rule': 3 });
+  t.same(failed(site.plan), { 'no-rule': 3 });
 });
 
 t.test('answers that the configuration has for it', async (t) => {
@@ -114,7 +115,7 @@ t.test('refused: another server, as long as nothing was sent', async (t) => {
     t.equal((await client.message()).body, 'ok');
   }
   t.same(site.suspects, ['ex1'], 'told once: afterwards it is not the first choice');
-  t.same([site.server('ex1').connections, site.server('ex1').active], [0, 0]);
+  t.same([connected(site.server('ex1').row), site.server('ex1').active], [0, 0]);
 });
 
 t.test('refused by all, or after NTLM was seen', async (t) => {

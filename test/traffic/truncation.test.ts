@@ -129,7 +129,12 @@ t.test('by TLS, only a whole answer ends with close_notify', async (t) => {
 
 t.test('re-encrypted: requests, and truncated answers', async (t) => {
   const origin = await listenPeer(t, pem);
-  const reencrypt = { serverName: undefined, verify: false, caPem: undefined };
+  const reencrypt = {
+    serverName: undefined,
+    passServerName: false,
+    verify: false,
+    caPem: undefined
+  };
   const site = await openSite(t, { servers: [origin.port], service: { reencrypt }, tls: pem });
   const client = await site.client();
   client.send(get);
@@ -170,7 +175,12 @@ t.test('a TLS client that goes leaves nothing behind', async (t) => {
 t.test('a server whose TLS cannot be verified, or that speaks none', async (t) => {
   const origin = await listenPeer(t, pem);
   const clear = await listenPeer(t);
-  const reencrypt = { serverName: 'mail.example.com', verify: true, caPem: undefined };
+  const reencrypt = {
+    serverName: 'mail.example.com',
+    passServerName: false,
+    verify: true,
+    caPem: undefined
+  };
   const site = await openSite(t, { servers: [origin.port], service: { reencrypt } });
   const client = await site.client();
   client.send(get);

@@ -1,6 +1,8 @@
 // `global:` and `admin:`. The LoadMaster's own parameter names are aliases.
 
-import { boolean, choice, integer, later, never, only, refused } from '../kind.ts';
+import { parseNetwork } from '../../net/address.ts';
+import { findUser } from '../user.ts';
+import { boolean, choice, integer, list, never, only, word } from '../kind.ts';
 import { parameter } from '../section.ts';
 import { address, port } from './names.ts';
 
@@ -49,6 +51,21 @@ export const globalVocabulary = {
     "how long a disabled server's or a stopping process's connections may go on",
     ['finalPersist']
   ),
+  slowStart: parameter(
+    integer(0, 600, 'seconds'),
+    0,
+    'with lc and wlc: how long the share of a server that came up or was added grows; 0 = at once'
+  ),
+  alwaysPersist: parameter(
+    integer(0, 2),
+    0,
+    'look for a record: 0 = at the first request of a connection to a SubVS, 1 and 2 = at each'
+  ),
+  trustedProxies: parameter(
+    list(word('an address or a network such as 192.0.2.0/24', parseNetwork), 'networks'),
+    'none',
+    'whose X-Forwarded-For `persist: super-src` believes'
+  ),
   logLevel: parameter(
     choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
@@ -56,9 +73,11 @@ export const globalVocabulary = {
   ),
   accessLog: parameter(boolean, true, 'one log line for every request'),
 
-  user: parameter(refused(later('dropping privileges comes')), '-', ''),
-  slowStart: parameter(only(integer(0, 600), [0], later('slow start comes')), 0, ''),
-  alwaysPersist: parameter(only(integer(0, 2), [0], later('persistence comes')), 0, ''),
+  user: parameter(
+    word('a user of this machine other than root', findUser),
+    'none',
+    'who the workers become when Ballast is started by root; they listen below 1024 all the same'
+  ),
   dropAtDrainEnd: parameter(
     only(boolean, [true], never('connections always end with the drain time')),
     true,

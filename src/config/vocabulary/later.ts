@@ -1,43 +1,20 @@
 // Parameters of the LoadMaster that Ballast knows and cannot serve now: refused with the reason,
 // never ignored. Those with a harmless value accept that one.
 
-import {
-  boolean,
-  choice,
-  integer,
-  later,
-  never,
-  only,
-  refused,
-  word,
-  type Refusal
-} from '../kind.ts';
+import { boolean, integer, later, never, only, refused, word, type Refusal } from '../kind.ts';
 import { parameter, type Parameter } from '../section.ts';
 
 const esp = later('pre-authentication comes');
-const persistence = later('persistence comes');
-const sorry = later('the sorry server comes');
-const checks = later('enhanced checks come');
 const headers = later('rules that change headers come');
 const limits = later('limits of a service come');
-const redirects = later('rewriting of redirects comes');
 const waf = never('there is no web application firewall in Ballast');
-const security = later('client certificates and security headers come');
 
 /** In a virtual service and in a SubVS. */
 export const laterInBoth = {
-  ...all(refused(persistence), ['cookie', 'queryTag']),
-  persistTimeout: off(integer(0, 2_419_200), 0, persistence),
-  refreshPersist: off(boolean, false, persistence),
-  ...all(refused(sorry), ['standbyAddr', 'standbyPort', 'nonLocalSorryServer']),
-  ...all(refused(checks), ['checkHeaders', 'checkCodes', 'checkPattern', 'checkPostData']),
   ldapEndpoint: parameter(refused(never('LDAP servers are not checked')), '-', ''),
   matchLen: off(integer(0, 8000), 0, never('binary checks do not exist')),
-  enhancedHealthChecks: off(boolean, false, checks),
-  rsMinimum: off(integer(0, 65_535), 0, checks),
   addVia: off(integer(0, 6), 0, later('headers for one service alone come')),
   ...all(refused(headers), ['copyHdrFrom', 'copyHdrTo', 'extraHdrKey', 'extraHdrValue']),
-  ...all(refused(headers), ['requestRules', 'responseRules', 'matchRules', 'preProcRules']),
   qoS: off(integer(0, 16), 0, never('Node cannot mark packets')),
   ...all(only(integer(0, 100_000_000), [0], limits), [
     'bandwidth',
@@ -93,23 +70,11 @@ export const laterInVirtualService = {
   ),
   extraPorts: parameter(refused(later('extra ports come')), '-', ''),
   sslReverse: off(boolean, false, never('TLS to the servers needs TLS from the clients')),
-  sslRewrite: parameter(
-    only(
-      choice(['none', 'http', 'https'], { 0: 'none', 1: 'http', 2: 'https' }),
-      ['none'],
-      redirects
-    ),
-    'none',
-    ''
+  ocspVerify: off(
+    boolean,
+    false,
+    never('certificates of clients are checked against clientCAFile alone')
   ),
-  intermediateCerts: parameter(refused(later('separate intermediate certificates come')), '-', ''),
-  tls13CipherSet: parameter(refused(later('cipher sets for TLS 1.3 come')), '-', ''),
-  clientCert: off(integer(0, 6), 0, security),
-  securityHeaderOptions: off(integer(0, 6), 0, security),
-  ocspVerify: off(boolean, false, security),
-  needHostName: off(boolean, false, later('refusing clients without SNI comes')),
-  passSni: off(boolean, false, later("passing on the client's SNI comes")),
-  passCipher: off(boolean, false, security),
   allowHTTP2: off(boolean, false, later('HTTP/2 comes')),
   multiConnect: off(boolean, false, never('NTLM forbids sharing of server connections')),
   httpReschedule: off(boolean, false, never('what was sent once is never sent again')),
@@ -117,7 +82,7 @@ export const laterInVirtualService = {
   cachePercent: off(integer(0, 100), 0, never('Ballast does not keep answers')),
   compress: off(boolean, false, never('Exchange compresses by itself')),
   verify: off(integer(0, 7), 0, waf),
-  followVSID: off(integer(0, 65_535), 0, persistence),
+  followVSID: off(integer(0, 65_535), 0, never('each service and SubVS has a table of its own')),
   useForSnat: off(boolean, false, never('Ballast is no router')),
   ...all(refused(never('Ballast is no router')), ['altAddress', 'defaultGW', 'localBindAddrs'])
 };

@@ -18,12 +18,13 @@ export interface ServerEntry {
   readonly weight: number;
   readonly limit: number;
   readonly enable: boolean;
+  readonly critical: boolean;
 }
 
-const host: Kind<string> = word('an IP address or host name', parseHost);
+export const serverHost: Kind<string> = word('an IP address or host name', parseHost);
 
 export const realServerVocabulary = {
-  address: parameter(host, '-', 'guide 4.1.2; a host name is resolved at every load', [
+  address: parameter(serverHost, '-', 'guide 4.1.2; a host name is resolved at every load', [
     'rs',
     'addr',
     'dnsName'
@@ -36,10 +37,14 @@ export const realServerVocabulary = {
   limit: parameter(integer(0, 100_000), 0, 'most connections at a time; 0 = no limit'),
   enable: parameter(boolean, true, 'false takes it out of service'),
   name: parameter(serviceName, '-', 'else the address and port'),
+  critical: parameter(
+    boolean,
+    false,
+    'with enhancedHealthChecks: its service is down while this server is down or disabled'
+  ),
 
   forward: parameter(only(choice(['nat', 'route']), ['nat'], never('that is layer 4')), 'nat', ''),
   rateLimit: parameter(only(integer(0, 100_000), [0], later('rate limits come')), 0, ''),
-  critical: parameter(only(boolean, [false], later('enhanced checks come')), false, ''),
   follow: parameter(
     only(integer(0, 65_535), [0], never('a server cannot follow another one')),
     0,
@@ -64,7 +69,7 @@ const one: Kind<ServerEntry> = {
     if (node.kind === 'scalar' && node.value !== null) {
       const endpoint = parseEndpoint(node.source);
       if (endpoint !== undefined) {
-        return { ...blank, ...endpoint, weight: 1000, limit: 0, enable: true };
+        return { ...blank, ...endpoint, weight: 1000, limit: 0, enable: true, critical: false };
       }
     }
     if (node.kind !== 'map') {
@@ -86,7 +91,8 @@ const one: Kind<ServerEntry> = {
       name: settings.name?.value,
       weight: settings.weight?.value ?? 1000,
       limit: settings.limit?.value ?? 0,
-      enable: settings.enable?.value ?? true
+      enable: settings.enable?.value ?? true,
+      critical: settings.critical?.value ?? false
     };
   }
 };
@@ -98,16 +104,17 @@ type Endpoint = Pick<ServerEntry, 'host' | 'isHostName' | 'port'>;
 function parseEndpoint(text: string): Endpoint | undefined {
   // A bare IPv6 address has colons of its own.
   const whole = parseHost(text);
-  if (whole !== undefined) return endpoint(whole, undefined);
+  if (whole !== undefined) return endpointAt(whole, undefined);
   const { host: hostText, port: portText } = splitEndpoint(text);
   const found = parseHost(hostText);
   if (found === undefined || (text.startsWith('[') && !found.includes(':'))) return undefined;
-  if (portText === undefined) return endpoint(found, undefined);
+  if (portText === undefined) return endpointAt(found, undefined);
   if (!/^[1-9][0-9]{0,4}$/.test(portText) || Number(portText) > 65_535) return undefined;
-  return endpoint(found, Number(portText));
+  return endpointAt(found, Number(portText));
 }
 
-function endpoint(found: string, portNumber: number | undefined): Endpoint {
+/** Of a host that was read by `serverHost`. */
+export function endpointAt(found: string, portNumber: number | undefined): Endpoint {
   return { host: found, isHostName: parseAddress(found) === undefined, port: portNumber };
 }
 

@@ -2,7 +2,6 @@
 
 import { healthChecks, type CheckName } from '../../health-check/registry.ts';
 import { schedulers, type SchedulerName } from '../../scheduler/registry.ts';
-import { cipherSetNames } from '../../tls/cipher-sets.ts';
 import {
   boolean,
   choice,
@@ -16,31 +15,20 @@ import {
   text,
   word,
   type Kind,
-  type Located,
   type Refusal
 } from '../kind.ts';
 import { parameter, section } from '../section.ts';
+import { checkParameters } from './check.ts';
 import { laterInBoth, laterInVirtualService } from './later.ts';
-import { address, filePath, hostName, port, referredName, serviceName } from './names.ts';
-import { realServers } from './real-server.ts';
+import { address, port, referredName, serviceName } from './names.ts';
+import { persistenceVocabulary } from './persistence.ts';
+import { realServers, serverHost } from './real-server.ts';
+import { tlsVocabulary } from './tls.ts';
 import { transparency } from './global.ts';
 
-const laterSchedulers = words(['wrr', 'wlc', 'fixed', 'sh'], later('this scheduler comes'));
 const foreignSchedulers = words(
   ['adaptive', 'dl', 'sdn-adaptive', 'uhash'],
   never('it needs measurements that Ballast does not make')
-);
-const persistences = words(
-  ['src', 'super-src', 'super', 'active-cookie', 'cookie', 'cookie-src', 'active-cook-src'].concat([
-    'cookie-hash',
-    'cookie-hash-src',
-    'url',
-    'query-hash',
-    'host',
-    'header',
-    'ssl'
-  ]),
-  later('persistence comes')
 );
 const mailChecks = words(
   ['imap', 'imap4', 'pop', 'pop3', 'smtp'],
@@ -61,11 +49,11 @@ const common = {
   name: parameter(serviceName, '-', 'guide 5.1 nickname; else the address and port', ['nickname']),
   enable: parameter(boolean, true, 'false takes it out of service'),
   schedule: parameter(
-    choice<SchedulerName>(keysOf(schedulers), {}, { ...laterSchedulers, ...foreignSchedulers }),
+    choice<SchedulerName>(keysOf(schedulers), {}, foreignSchedulers),
     'rr',
-    'guide 5.1'
+    'guide 5.1; wrr, wlc and fixed go by weight, sh by the address of the client'
   ),
-  persist: parameter(choice(['none'], {}, persistences), 'none', 'guide 5.1'),
+  ...persistenceVocabulary,
   idleTime: parameter(
     integer(0, 86_400, 'seconds'),
     660,
@@ -86,11 +74,7 @@ const common = {
     'checkVersion',
     'checkUse11'
   ]),
-  checkUseGet: parameter(
-    only(integer(0, 3), [0, 1], later('checks with POST and OPTIONS come')),
-    0,
-    'guide 5.1; 0 = HEAD, 1 = GET'
-  ),
+  ...checkParameters,
   checkHost: parameter(checkHost, "the server's address", 'Host field under HTTP/1.1, and SNI'),
   chkInterval: parameter(integer(0, 901, 'seconds'), 0, '0 = global checkInterval'),
   chkTimeout: parameter(integer(0, 60, 'seconds'), 0, '0 = global checkTimeout'),
@@ -106,11 +90,34 @@ const common = {
     'guide 5.1; in a target %h is the host, %s the path and query that were asked for'
   ),
   realServers: parameter(realServers, '-', 'guide 4.1.2; of a service: for its SubVSs without any'),
+  standbyAddr: parameter(
+    serverHost,
+    '-',
+    'sorry server: gets all requests while no real server can be used, and is never checked'
+  ),
+  standbyPort: parameter(port, "the real servers' usual port", 'of standbyAddr'),
+  nonLocalSorryServer: parameter(boolean, true, 'no effect: every server may be remote'),
 
   prot: parameter(choice(['tcp'], {}, words(['udp'], never('Exchange needs no UDP'))), 'tcp', ''),
   forceL7: parameter(only(boolean, [true], never('everything is layer 7')), true, ''),
   forceL4: parameter(only(boolean, [false], never('everything is layer 7')), false, ''),
   transparent: parameter(only(boolean, [false], never(transparency())), false, ''),
+  preProcessRules: parameter(
+    list(located(referredName), 'names of rules'),
+    '-',
+    'of type matchContent; asked in their order before a SubVS is chosen, those of a SubVS behind that: they set flags, or refuse',
+    ['preProcRules']
+  ),
+  requestRules: parameter(
+    list(located(referredName), 'names of rules'),
+    '-',
+    'of types addHeader, deleteHeader, replaceHeader and modifyUrl; change requests in their order, those of the service first'
+  ),
+  responseRules: parameter(
+    list(located(referredName), 'names of rules'),
+    '-',
+    'of types addHeader, deleteHeader and replaceHeader; change answers in their order, those of the SubVS first'
+  ),
   ...laterInBoth
 };
 
@@ -119,7 +126,8 @@ export const subVSVocabulary = {
   rules: parameter(
     list(located(referredName), 'names of rules'),
     '-',
-    'guide 4.1; the SubVS is chosen when one matches; `default` matches what no other rule did'
+    'guide 4.1; the SubVS is chosen when one matches; `default` matches what no other rule did',
+    ['matchRules']
   ),
   port: parameter(integer(0, 65_535), '-', 'no effect: a SubVS has no port (guide 5.1 lists one)'),
   vsType: parameter(
@@ -165,38 +173,7 @@ export const virtualServiceVocabulary = {
     'as global',
     'guide 2.2; connect to servers from an address of their subnet'
   ),
-  sslAcceleration: parameter(boolean, false, 'guide 5.1; end TLS here'),
-  certificates: parameter(
-    certificateNames(),
-    'a self-signed one',
-    'guide 4.1.1; chosen by SNI, the first for all else',
-    ['certFile']
-  ),
-  sslReencrypt: parameter(boolean, false, 'guide 5.1; TLS to the servers'),
-  tlsType: parameter(
-    integer(0, 30),
-    3,
-    'guide 5.1; switched off: 1 SSLv3, 2 TLS 1.0, 4 TLS 1.1, 8 TLS 1.2, 16 TLS 1.3, summed up'
-  ),
-  cipherSet: parameter(
-    choice(
-      [...cipherSetNames],
-      { bestpractice: 'BestPractices', ...lowerCase(cipherSetNames) },
-      words(['null_ciphers'], never('it gives no protection'))
-    ),
-    'BestPractices',
-    'guide 5.1'
-  ),
-  ciphers: parameter(
-    word('OpenSSL cipher names joined by ":"', (raw) =>
-      /^[a-z0-9_-]+(?::[a-z0-9_-]+)*$/i.test(raw) ? raw.split(':') : undefined
-    ),
-    '-',
-    'in order of preference, in place of cipherSet'
-  ),
-  reverseSNIHostname: parameter(hostName, '-', 'SNI to the servers, and the name to be verified'),
-  sslForceServerVerify: parameter(boolean, false, "verify the servers' certificates"),
-  serverCAFile: parameter(filePath, "Node's", 'PEM of the authorities to verify with'),
+  ...tlsVocabulary,
   subVSs: parameter(
     list(section('a SubVS', subVSVocabulary), 'SubVSs'),
     '-',
@@ -204,21 +181,6 @@ export const virtualServiceVocabulary = {
   ),
   ...laterInVirtualService
 };
-
-function certificateNames(): Kind<readonly Located<string>[]> {
-  const several = list(located(referredName), 'names of certificates');
-  return {
-    says: 'a list of names of certificates',
-    read: (node, at) =>
-      // The LoadMaster gives CertFile as names with blanks between.
-      node.kind === 'scalar' && node.value !== null
-        ? node.source
-            .split(' ')
-            .filter((name) => name !== '')
-            .map((value) => ({ value, place: node.place, path: at.path }))
-        : several.read(node, at)
-  };
-}
 
 function redirectPort(): Kind<number | false> {
   return word(`${port.says}, or false for no redirector`, (raw) => {
@@ -229,10 +191,6 @@ function redirectPort(): Kind<number | false> {
 
 function words(names: readonly string[], refusal: Refusal): Record<string, Refusal> {
   return Object.fromEntries(names.map((name) => [name, refusal]));
-}
-
-function lowerCase(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name.toLowerCase(), name]));
 }
 
 function keysOf<T extends object>(registry: T): (keyof T & string)[] {

@@ -1,0 +1,116 @@
+// Which certificate a client is shown, and who is turned away, by its hello.
+
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
+import t from 'tap';
+import { TlsAcceptor } from '../../src/tls/acceptor.ts';
+import { findCipherSet } from '../../src/tls/cipher-sets.ts';
+import { buildServerTls } from '../../src/tls/contexts.ts';
+import { tlsSettings } from '../fixture/tls-settings.ts';
+import { certificate, handshake, listen, openPort } from './handshake.ts';
+
+const ticketKeys = randomBytes(48);
+const wide = findCipherSet('Intermediate_compatibility') ?? [];
+
+const [mail, wildcard, other] = await Promise.all([
+  certificate('mail', ['mail.example.com', 'autodiscover.example.com', '127.0.0.1']),
+  certificate('wildcard', ['*.example.com', 'example.com']),
+  certificate('other', ['owa.other.test'])
+]);
+
+t.test('certificates by server name', async (t) => {
+  const settings = tlsSettings({ ciphers: wide });
+  const port = await listen(t, buildServerTls(settings, [mail, wildcard, other], ticketKeys));
+  const cases: readonly [string, string][] = [
+    ['mail.example.com', 'mail'],
+    ['MAIL.Example.COM', 'mail'],
+    ['mail.example.com.', 'mail'],
+    ['autodiscover.example.com', 'mail'],
+    ['owa.example.com', 'wildcard'],
+    ['OWA.EXAMPLE.COM.', 'wildcard'],
+    ['example.com', 'wildcard'],
+    ['a.b.example.com', 'mail'],
+    ['.example.com', 'mail'],
+    ['owa.other.test', 'other'],
+    ['mail.other.test', 'mail'],
+    ['com', 'mail'],
+    ['*', 'mail']
+  ];
+  for (const [name, expected] of cases) {
+    t.match(await handshake(port, { servername: name }), { commonName: expected }, name);
+  }
+  t.match(await handshake(port), { commonName: 'mail' }, 'no SNI: the first certificate');
+
+  const two = [wildcard, { ...other, dnsNames: ['*.example.com', 'a.example.com'] }];
+  const again = await listen(t, buildServerTls(settings, two, ticketKeys));
+  const seen = (servername: string) => handshake(again, { servername });
+  t.match(await seen('b.example.com'), { commonName: 'wildcard' }, 'of two wildcards the first');
+  t.match(await seen('a.example.com'), { commonName: 'other' }, 'exact before wildcard');
+});
+
+t.test('one certificate is served under every name', async (t) => {
+  const tls = buildServerTls(tlsSettings({ ciphers: wide }), [mail], ticketKeys);
+  t.notOk(tls.mustChoose, 'without a look at the hello');
+  const port = await listen(t, tls);
+  t.match(await handshake(port, { servername: 'x.test' }), { commonName: 'mail' });
+});
+
+t.test('needHostName', async (t) => {
+  const settings = tlsSettings({ ciphers: wide, needHostName: true });
+  for (const certificates of [[mail], [mail, wildcard]]) {
+    const port = await listen(t, buildServerTls(settings, certificates, ticketKeys));
+    t.match(await handshake(port, { servername: 'MAIL.example.com' }), { commonName: 'mail' });
+    for (const servername of ['x.test', 'example.org', 'a.b.example.com']) {
+      t.equal(await handshake(port, { servername }), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME', servername);
+    }
+    t.equal(await handshake(port), 'ERR_SSL_TLSV13_ALERT_MISSING_EXTENSION');
+    const old = await handshake(port, { maxVersion: 'TLSv1.2' });
+    t.equal(old, 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME', 'no SNI and TLS 1.2');
+  }
+});
+
+t.test('a hello in crumbs, and one that never becomes whole', async (t) => {
+  const tls = buildServerTls(tlsSettings({ ciphers: wide }), [mail, wildcard], ticketKeys);
+  let failures = 0;
+  const more = { failed: Promise.withResolvers<void>() };
+  const acceptor = new TlsAcceptor(tls, undefined, {
+    begin: (socket) => void socket.on('error', () => {}).end('hello'),
+    failed: () => {
+      failures++;
+      more.failed.resolve();
+    }
+  });
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket));
+  const port = await openPort(t, server);
+  // A relay before it that cuts what clients say.
+  const relay = createTcpServer((client) => {
+    const inner = connectTcp({ port, host: '127.0.0.1', noDelay: true });
+    let sent = Promise.resolve();
+    client.on('data', (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length; at += 97) {
+        const crumb = chunk.subarray(at, at + 97);
+        sent = sent.then(() => new Promise((done) => inner.write(crumb, () => setImmediate(done))));
+      }
+    });
+    client.on('error', () => inner.destroy()).on('end', () => void sent.then(() => inner.end()));
+    inner.on('error', () => client.destroy()).pipe(client);
+  });
+  const slow = await openPort(t, relay);
+  t.match(await handshake(slow, { servername: 'owa.example.com' }), { commonName: 'wildcard' });
+  t.equal(failures, 0);
+  for (const begun of ['', '\x16\x03\x01\x02']) {
+    more.failed = Promise.withResolvers();
+    const before = failures;
+    const client = connectTcp({ port, host: '127.0.0.1' }).on('error', () => {});
+    client.end(Buffer.from(begun, 'latin1'));
+    await more.failed.promise;
+    t.equal(failures, before + 1, 'a client that hangs up before its hello is a failure');
+  }
+  more.failed = Promise.withResolvers();
+  const plain = connectTcp({ port, host: '127.0.0.1' }).on('error', () => {});
+  plain.resume().write('GET / HTTP/1.1\r\n\r\n');
+  await once(plain, 'close');
+  await more.failed.promise;
+  t.equal(failures, 3, 'and so is one that speaks no TLS');
+});
