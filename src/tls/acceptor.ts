@@ -74,7 +74,9 @@ function serveStaple(server: Server, chainPem: string, staples: Staples): void {
 
 /** A fatal alert in a record of its own (RFC 8446 6); before there are keys it goes in clear. */
 function refuse(socket: Socket, description: number): void {
-  socket.on('error', () => {}).setTimeout(lingerTimeMs, () => socket.destroy());
+  socket.on('error', () => {});
+  // Not the socket's own time-out, which every byte that drips in would renew.
+  setTimeout(() => socket.destroy(), lingerTimeMs);
   socket.end(Buffer.from([21, 3, 3, 0, 2, 2, description]));
   socket.resume();
 }
