@@ -78,6 +78,17 @@ export function isWord(bytes: Buffer, start: number, end: number, word: string):
   return true;
 }
 
+/** The same where an underscore counts as a hyphen: to a server that reads CGI names it is one. */
+export function isFoldedWord(bytes: Buffer, start: number, end: number, word: string): boolean {
+  if (end - start !== word.length) return false;
+  for (let i = 0; i < word.length; i++) {
+    const byte = bytes[start + i] === 0x5f ? 0x2d : (bytes[start + i] ?? 0);
+    const want = word.charCodeAt(i);
+    if (byte !== want && (want < 0x61 || want > 0x7a || byte !== want - 0x20)) return false;
+  }
+  return true;
+}
+
 /** Decimal digits only (RFC 9110 8.6); -1 where it is anything else or above `max`. */
 export function decimal(bytes: Buffer, start: number, end: number, max: number): number {
   if (start === end) return -1;

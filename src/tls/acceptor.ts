@@ -24,6 +24,15 @@ const lingerTimeMs = 2000;
 /** RFC 8446 6.2 */
 const alert = { missingExtension: 109, unrecognizedName: 112 } as const;
 
+/** Nobody is named, nothing is offered. */
+const unreadHello: ClientHello = {
+  serverName: undefined,
+  offersTls13: false,
+  cipherSuites: [],
+  signatureSchemes: [],
+  groups: []
+};
+
 export class TlsAcceptor {
   readonly #tls: ServerTls;
   readonly #servers: readonly Server[];
@@ -34,7 +43,12 @@ export class TlsAcceptor {
     this.#tls = tls;
     this.#failed = failed;
     this.#servers = tls.options.map((options) => {
-      const server = createServer(options, begin).on('tlsClientError', failed);
+      const server = createServer(options, begin);
+      server.on('tlsClientError', (_error, socket) => {
+        failed();
+        // After its time-out Node only tells us. Later, so that an alert goes out first.
+        setImmediate(() => socket.destroy());
+      });
       if (staples !== undefined) serveStaple(server, String(options.cert), staples);
       return server;
     });
@@ -52,8 +66,8 @@ export class TlsAcceptor {
       this.#failed();
       return;
     }
-    // What cannot be read here cannot be read by OpenSSL either, which tells the client.
-    const choice = hello === undefined ? 0 : this.#tls.choose(hello);
+    // In odd pieces, or too long: OpenSSL may still read it, but then no name has been asked for.
+    const choice = this.#tls.choose(hello ?? unreadHello);
     if (choice === undefined) {
       const missing = hello?.serverName === undefined && hello?.offersTls13 === true;
       refuse(socket, missing ? alert.missingExtension : alert.unrecognizedName);

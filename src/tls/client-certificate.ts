@@ -7,27 +7,23 @@ import type { ClientCertFields } from './settings.ts';
 
 /**
  * Fields that only we may write (lower case), by what makes us write them. A server that reads CGI
- * names takes an underscore for the hyphen, so those spellings count as well.
+ * names takes an underscore for the hyphen, so every mixture of the two counts (isFoldedWord).
  */
-export const certificateFieldNames = both([
+export const certificateFieldNames: readonly string[] = [
   'x-ssl-clientsubject',
   'x-ssl-clientissuer',
   'x-ssl-clientserialid',
   'ssl-client-cert',
   'x-client-cert'
-]);
+];
 
-export const connectionFieldNames = both([
+export const connectionFieldNames: readonly string[] = [
   'x-ssl-cipher',
   'x-ssl-protocol',
   'x-ssl-serialid',
   'x-ssl-clientserialid',
   'x-ssl-snihost'
-]);
-
-function both(names: readonly string[]): readonly string[] {
-  return names.flatMap((name) => [name, name.replaceAll('-', '_')]);
-}
+];
 
 /** Complete field lines; empty where the client showed no certificate. */
 export function certificateFields(how: ClientCertFields, socket: TLSSocket): string {

@@ -2,15 +2,14 @@
 // L7 header (guide 2.4). All else goes on as it came, but for what content rules change.
 
 import { editHead } from '../content-rule/edit.ts';
-import { isWord } from '../http1/bytes.ts';
+import { isFoldedWord } from '../http1/bytes.ts';
 import type { HeadEdits } from '../http1/head-edits.ts';
 import type { AnswerHead, Framing, RequestHead } from '../http1/head.ts';
 import type { Exchange } from './exchange.ts';
 import { ownCookieField } from './persistent-server.ts';
 import { secureLocation, transportSecurityField } from './tls-fields.ts';
 
-/** A server that reads CGI names takes both for the same. */
-const clientSideNames = ['x-clientside', 'x_clientside'];
+const clientSideNames = ['x-clientside'];
 
 /** Field lines to add to a request. Those of the client that ours would not outdo are dropped. */
 export function requestFields(exchange: Exchange): string {
@@ -89,7 +88,8 @@ function dropFields(head: RequestHead | AnswerHead, names: readonly string[]): v
   for (let n = 0; n < head.fieldCount; n++) {
     const start = fields[n * 4] ?? 0;
     const end = fields[n * 4 + 1] ?? 0;
-    if (!names.some((name) => isWord(bytes, start, end, name)) || hopByHop.includes(n)) continue;
+    if (!names.some((name) => isFoldedWord(bytes, start, end, name)) || hopByHop.includes(n))
+      continue;
     hopByHop.push(n);
   }
   hopByHop.sort((a, b) => a - b);

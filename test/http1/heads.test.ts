@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import type { AnswerHead, RequestHead } from '../../src/http1/head.ts';
+import { isFoldedWord } from '../../src/http1/bytes.ts';
 import { HeadGatherer } from '../../src/http1/head-gatherer.ts';
 import { AnswerParser, RequestParser } from '../../src/http1/parse-head.ts';
 
@@ -171,4 +172,13 @@ t.test('unfinished heads of all connections together have a limit', async (t) =>
   const one = new HeadGatherer(new RequestParser());
   t.equal(one.take(piece), undefined, 'and possible again when the others are gone');
   one.release();
+});
+
+t.test('an underscore is a hyphen to a server that reads CGI names', async (t) => {
+  const is = (name: string): boolean =>
+    isFoldedWord(Buffer.from(name), 0, name.length, 'x-ssl-cipher');
+  for (const name of ['x-ssl-cipher', 'X_SSL_Cipher', 'X-SSL_CIPHER', 'x_ssl-cipher'])
+    t.ok(is(name));
+  for (const name of ['x-ssl-ciphe', 'x-ssl-cipherx', 'x.ssl-cipher', 'x-ssl-cipheR_'])
+    t.notOk(is(name));
 });
