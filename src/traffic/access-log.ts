@@ -28,7 +28,8 @@ export function logAccess(exchange: Exchange, endMs: number): void {
       totalMs: sinceStart(endMs, exchange),
       tls: session.tlsVersion,
       closed: error?.code ?? (exchange.keepAlive ? undefined : 'complete'),
-      reason: error?.message
+      reason: error?.message,
+      fault: error?.source
     },
     'request'
   );
@@ -48,7 +49,8 @@ export function logRefusal(
       virtualService: session.entrance.virtualService?.settings.name,
       status,
       closed: reason.code,
-      reason: reason.message
+      reason: reason.message,
+      fault: reason.source
     },
     'refused'
   );

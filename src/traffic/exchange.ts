@@ -130,8 +130,10 @@ async function dialUntilConnected(
       return connection;
     } catch (error) {
       if (session.client.isClosed) throw clientClosed();
+      // A mistake of ours says nothing about the server.
+      if (!(error instanceof ProxyError) || !error.retryable) throw error;
       add(server.row, serverPlaces.connectFailures, 1);
-      session.traffic.suspect(server, error instanceof Error ? error.message : String(error));
+      session.traffic.suspect(server, error.message);
       tried.push(server);
       // Who has authenticated a connection is known to that server only.
       server = session.authenticatesConnection ? undefined : await choose(exchange, service, tried);

@@ -114,3 +114,34 @@ t.test('a hello in crumbs, and one that never becomes whole', async (t) => {
   await more.failed.promise;
   t.equal(failures, 3, 'and so is one that speaks no TLS');
 });
+
+t.test('a client that never finishes its handshake is closed', async (t) => {
+  const built = buildServerTls(tlsSettings({ ciphers: wide }), [mail], ticketKeys);
+  const options = built.options.map((one) => ({ ...one, handshakeTimeout: 100 }));
+  const port = await listen(t, { ...built, options });
+  for (const [what, begun, half] of [
+    ['silent', '', false],
+    ['in the middle of its hello', '\x16\x03\x01\x02', false],
+    ['that ended its side too', '\x16\x03\x01\x02', true]
+  ] as const) {
+    const client = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
+    const ended = once(client, 'end');
+    client.write(Buffer.from(begun, 'latin1'));
+    if (half) client.end();
+    await ended; // once the server has let go; without that the test runs into its limit
+    t.pass(what);
+    client.destroy();
+  }
+});
+
+t.test('needHostName: a hello in too many pieces names nobody', async (t) => {
+  const settings = tlsSettings({ ciphers: wide, needHostName: true });
+  const port = await listen(t, buildServerTls(settings, [mail], ticketKeys));
+  const client = connectTcp({ port, host: '127.0.0.1' });
+  const first = Buffer.from([22, 3, 1, 0, 5, 1, 0, 1, 0, 3]);
+  const more = Buffer.from([22, 3, 1, 0, 1, 0]);
+  client.write(Buffer.concat([first, ...Array.from({ length: 20 }, () => more)]));
+  const [bytes] = (await once(client, 'data')) as [Buffer];
+  t.strictSame([...bytes], [21, 3, 3, 0, 2, 2, 112], 'unrecognized_name');
+  client.destroy();
+});
