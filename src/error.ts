@@ -18,6 +18,14 @@ export const errorCodes = [
   'server-timeout',
   'malformed-answer',
   'truncated-answer',
+  'greeting-refused',
+  'protocol-violation',
+  'line-too-long',
+  'login-timeout',
+  'idle',
+  'too-many-connections',
+  'no-proxy-header',
+  'drained',
   'service-gone',
   'draining'
 ] as const;

@@ -8,8 +8,8 @@ import t from 'tap';
 /** Ground floor first. A room is a folder of src or one of the files beside them. */
 const floors: readonly (readonly string[])[] = [
   ['error.ts', 'log.ts', 'net'],
-  ['tls', 'http1', 'counters.ts'],
-  ['scheduler', 'persistence', 'content-rule', 'health-check'],
+  ['tls', 'http1', 'line', 'counters.ts'],
+  ['scheduler', 'persistence', 'content-rule', 'health-check', 'dialect'],
   ['config'],
   ['service'],
   ['traffic'],
@@ -41,7 +41,8 @@ const notKinds: Readonly<Record<string, readonly string[]>> = {
     'cookie-text.ts'
   ],
   scheduler: ['scheduler.ts', 'registry.ts', 'hash.ts', 'slow-start.ts'],
-  'health-check': ['health-check.ts', 'health.ts', 'http-answer.ts', 'registry.ts']
+  'health-check': ['health-check.ts', 'health.ts', 'http-answer.ts', 'registry.ts'],
+  dialect: ['dialect.ts', 'registry.ts']
 };
 
 const drawers = new Set(

@@ -57,6 +57,10 @@ export async function buildVirtualService(
     // With SubVSs it is theirs alone.
     persistence: subVSs.length > 0 ? undefined : buildPersistence(settings, name, report),
     vsType: 'http',
+    tcp: undefined,
+    extraPorts: [],
+    acceptProxyProtocol: false,
+    clientConnsLimit: 0,
     address: settings.address?.value ?? '0.0.0.0',
     port,
     tls: await buildTls(entry, around),

@@ -2,6 +2,7 @@
 // primary can send it to the workers as it is. Nothing here knows YAML or templates.
 
 import type { PersistenceName } from '../persistence/registry.ts';
+import type { DialectName } from '../dialect/registry.ts';
 import type { SystemUser } from './user.ts';
 import type { SchedulerName } from '../scheduler/registry.ts';
 import type { CheckName } from '../health-check/registry.ts';
@@ -92,10 +93,19 @@ export interface SubVirtualService extends Service {
 }
 
 export interface VirtualService extends Service {
-  readonly vsType: 'http';
+  /** `gen` relays bytes, `tls` mail whose TLS begins by STARTTLS. */
+  readonly vsType: 'http' | 'gen' | 'tls';
+  /** What a service of type `gen` or `tls` needs beyond; undefined for `http`. */
+  readonly tcp: TcpSettings | undefined;
   /** Canonical IP address, and `0.0.0.0` or `::` for every one of the machine's. */
   readonly address: string;
   readonly port: number;
+  /** It listens on these as well. */
+  readonly extraPorts: readonly number[];
+  /** Every connection begins with a PROXY header, from one of `trustedProxies`. */
+  readonly acceptProxyProtocol: boolean;
+  /** Most connections of one client address at a time, over all workers; 0 = no limit. */
+  readonly clientConnsLimit: number;
   /** TLS ended here (sslAcceleration). */
   readonly tls: ServiceTls | undefined;
   /** TLS towards the servers (sslReencrypt). */
@@ -104,6 +114,23 @@ export interface VirtualService extends Service {
   readonly subnetOriginating: boolean;
   /** Empty where the service has its real servers itself. */
   readonly subVSs: readonly SubVirtualService[];
+}
+
+export interface TcpSettings {
+  /** What is spoken. `other`: unknown, but the server speaks first; `none`: the client does. */
+  readonly protocol: DialectName | 'other' | 'none';
+  /** TLS by STARTTLS, for `vsType: tls`; `required` takes no mail and no login without it. */
+  readonly startTls: 'no' | 'offered' | 'required';
+  /** Whether logins are offered and taken before STARTTLS. */
+  readonly clearLogin: boolean;
+  /** Longest command line where lines are read, with its line end. */
+  readonly lineBytesMax: number;
+  /** Where lines are read: a client must have signed in, or sent its first mail, within this. */
+  readonly loginTimeMs: number;
+  /** Header by which the server hears who the client is. */
+  readonly proxyProtocol: 'none' | 'v1' | 'v2';
+  /** The same by XCLIENT, where an SMTP server offers it. */
+  readonly xclient: boolean;
 }
 
 /** TLS towards the clients, and what it changes in requests and answers. */

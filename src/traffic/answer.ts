@@ -8,8 +8,8 @@ import type { Exchange } from './exchange.ts';
 import { logRefusal } from './access-log.ts';
 import type { HttpSession } from './http-session.ts';
 
-/** Status by reason; 0 = nobody is there to read an answer. */
-const statusOf: Record<ErrorCode, number> = {
+/** Status by reason; 0 = nobody is there to read an answer. Other reasons no exchange can have. */
+const statusOf: Partial<Record<ErrorCode, number>> = {
   'malformed-request': 400,
   'uri-too-long': 414,
   'head-too-large': 431,
@@ -45,7 +45,7 @@ export function answerError(exchange: Exchange, error: unknown): void {
   if (configured !== undefined && exchange.service?.settings.realServers.length === 0) {
     exchange.error = undefined;
   }
-  const status = configured?.code ?? statusOf[reason.code];
+  const status = configured?.code ?? statusOf[reason.code] ?? 503;
   if (status === 0) return;
   exchange.status = status;
   // Only where no byte of a body can be taken for the next request.
@@ -68,7 +68,7 @@ export function answerUnread(session: HttpSession, error: unknown): void {
   const reason = proxyErrorOf(session, error);
   const { traffic, client } = session;
   const id = traffic.requestId();
-  const status = statusOf[reason.code];
+  const status = statusOf[reason.code] ?? 503;
   session.counters.error(reason.code);
   logRefusal(session, id, reason, status);
   if (status !== 0 && !client.isClosed) {

@@ -70,6 +70,10 @@ export function virtualService(settings: Partial<VirtualService> = {}): VirtualS
   return {
     ...service(settings),
     vsType: 'http',
+    tcp: undefined,
+    extraPorts: [],
+    acceptProxyProtocol: false,
+    clientConnsLimit: 0,
     address: '127.0.0.1',
     port: 80,
     tls: undefined,

@@ -1,0 +1,11 @@
+import type { Dialect } from './dialect.ts';
+
+export const pop3: Dialect = {
+  judgeGreeting(bytes) {
+    return bytes.includes(10) ? 'welcome' : 'incomplete';
+  },
+  farewell: (_reason, words) => `${words}\r\n`,
+  begin() {
+    throw new Error('to come');
+  }
+};
