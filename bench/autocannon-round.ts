@@ -2,8 +2,8 @@
 // The first moments open the connections and do not count: the subject is keep-alive requests.
 
 import autocannon, { type Result } from 'autocannon';
-import type { Sample } from './load.ts';
 import { readAccount, type Account } from './measure.ts';
+import { cpuUs, failuresOf, quantile, type Sample } from './sample.ts';
 import { answerBody, connections, requestHeaders, requestPaths } from './workload.ts';
 
 const leadSeconds = 0.5;
@@ -44,13 +44,15 @@ function finish(): void {
   const after = readAccount(proxy);
   const elapsedMs = performance.now() - begun.atMs;
   const sorted = times.toSorted((a, b) => a - b);
+  const cpuSeconds = after.cpuSeconds - begun.account.cpuSeconds;
   sample = {
-    requests: times.length,
+    units: times.length,
     seconds: elapsedMs / 1000,
-    cpuSeconds: after.cpuSeconds - begun.account.cpuSeconds,
+    cpuSeconds,
+    cost: cpuUs(cpuSeconds, times.length),
     rssBytes: after.rssBytes,
-    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0
+    p50Ms: quantile(sorted, 0.5),
+    p99Ms: quantile(sorted, 0.99)
   };
   (load as typeof load & { stop(): void }).stop();
 }
@@ -67,9 +69,6 @@ function report(error: Error | null, result: Result): void {
     'wrong bodies': result.mismatches,
     'requests never answered': Math.max(0, unanswered)
   };
-  const failures = Object.entries(counts)
-    .filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${count} ${kind}`);
-  const whole: Sample = { ...sample, failures };
+  const whole: Sample = { ...sample, failures: failuresOf(Object.entries(counts)) };
   process.stdout.write(JSON.stringify(whole));
 }

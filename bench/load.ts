@@ -5,60 +5,53 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readAccount } from './measure.ts';
 import type { Place } from './place.ts';
-import type { Proxy } from './proxies.ts';
+import { cpuUs, failuresOf, type Sample } from './sample.ts';
 import { answerBody, connections, requestHeaders, requestPaths } from './workload.ts';
-
-export interface Sample {
-  readonly requests: number;
-  readonly seconds: number;
-  /** Of all the proxy's processes. */
-  readonly cpuSeconds: number;
-  readonly rssBytes: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Empty when every request was answered as it should be. */
-  readonly failures: readonly string[];
-}
 
 export type LoadTool = 'autocannon' | 'wrk';
 
 const run = promisify(execFile);
 const autocannonRound = fileURLToPath(new URL('autocannon-round.ts', import.meta.url));
 
+/** What is loaded: a URL, and the process whose time counts. */
+export interface LoadTarget {
+  readonly url: string;
+  readonly pid: number;
+}
+
 export function runLoad(
   tool: LoadTool,
-  proxy: Proxy,
+  target: LoadTarget,
   place: Place,
   seconds: number
 ): Promise<Sample> {
-  return tool === 'wrk' ? withWrk(proxy, place, seconds) : withAutocannon(proxy, seconds);
+  return tool === 'wrk' ? withWrk(target, place, seconds) : withAutocannon(target, seconds);
 }
 
-async function withAutocannon(proxy: Proxy, seconds: number): Promise<Sample> {
-  const args = [autocannonRound, proxy.url, String(seconds), String(proxy.program.pid)];
+async function withAutocannon({ url, pid }: LoadTarget, seconds: number): Promise<Sample> {
+  const args = [autocannonRound, url, String(seconds), String(pid)];
   const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 20 });
   return JSON.parse(stdout) as Sample;
 }
 
 /** wrk gives no hook to start counting late: the opening of its connections is measured with it. */
-async function withWrk(proxy: Proxy, place: Place, seconds: number): Promise<Sample> {
+async function withWrk({ url, pid }: LoadTarget, place: Place, seconds: number): Promise<Sample> {
   const script = place.write('wrk.lua', wrkScript());
-  const args = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', script, proxy.url];
-  const before = readAccount(proxy.program.pid);
+  const args = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', script, url];
+  const before = readAccount(pid);
   const { stdout } = await run('wrk', args);
-  const after = readAccount(proxy.program.pid);
+  const after = readAccount(pid);
   const result = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as WrkResult;
-  const failures = Object.entries(result.failures)
-    .filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${count} ${kind}`);
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
-    requests: result.requests,
+    units: result.requests,
     seconds: result.us / 1e6,
-    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    cpuSeconds,
+    cost: cpuUs(cpuSeconds, result.requests),
     rssBytes: after.rssBytes,
     p50Ms: result.p50us / 1000,
     p99Ms: result.p99us / 1000,
-    failures
+    failures: failuresOf(Object.entries(result.failures))
   };
 }
 

@@ -1,40 +1,33 @@
-// The proxies compared, each configured for the same work: nine rules, least connection, health
+// The HTTP proxies compared, each configured for the same work: nine rules, least connection, health
 // checks where it has them, keep-alive on both sides, one thread, no access log.
 
 import { fileURLToPath } from 'node:url';
 import type { Backend } from './backend.ts';
+import type { Proxy, ProxyName } from './contest.ts';
 import { nginxFile } from './nginx-file.ts';
 import type { Place } from './place.ts';
 import { findProgram, freePort, startProgram, type Program } from './program.ts';
-import { checkPath, directories, serverAddresses, type Scenario } from './workload.ts';
-
-export interface Proxy {
-  readonly name: ProxyName;
-  readonly program: Program;
-  readonly url: string;
-}
+import { checkPath, directories, serverAddresses, type HttpScenario } from './workload.ts';
 
 interface Task {
-  readonly scenario: Scenario;
+  readonly scenario: HttpScenario;
   readonly place: Place;
   readonly port: number;
   readonly serverPort: number;
   readonly servers: readonly string[];
 }
 
-const kinds = { ballast, haproxy, nginx } satisfies Record<
-  string,
-  (task: Task) => Promise<Program> | undefined
->;
-
-export type ProxyName = keyof typeof kinds;
-
-export const proxyNames = Object.keys(kinds) as readonly ProxyName[];
+const kinds: Readonly<Record<ProxyName, (task: Task) => Promise<Program> | undefined>> = {
+  ballast,
+  haproxy,
+  nginx,
+  'net-relay': () => undefined
+};
 
 /** Undefined where the program is not installed. */
 export async function startProxy(
   name: ProxyName,
-  scenario: Scenario,
+  scenario: HttpScenario,
   place: Place,
   backend: Backend
 ): Promise<Proxy | undefined> {
@@ -42,8 +35,7 @@ export async function startProxy(
   const servers = serverAddresses.map((address) => `${address}:${serverPort}`);
   const port = await freePort();
   const program = await kinds[name]({ scenario, place, port, serverPort, servers });
-  const protocol = scenario.tlsInFront ? 'https' : 'http';
-  return program && { name, program, url: `${protocol}://127.0.0.1:${port}` };
+  return program && { name, program, port };
 }
 
 async function ballast({ scenario, place, port, serverPort, servers }: Task): Promise<Program> {

@@ -1,149 +1,159 @@
-// npm run bench: Ballast, HAProxy and nginx in turns at the same work, each against itself and the
-// others in CPU time per request. Exits 1 when a single answer was wrong.
+// npm run bench: Ballast and others in turns at the same work, each against itself and the others in
+// CPU time per request, message or MB. Exits 1 when a single answer was wrong.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { parseArgs } from 'node:util';
-import { startBackend, type Backend } from './backend.ts';
-import { runLoad, type LoadTool, type Sample } from './load.ts';
+import { startBackend } from './backend.ts';
+import type { Contest, Proxy, ProxyName } from './contest.ts';
+import { httpContest } from './http-contest.ts';
 import { makePlace, type Place } from './place.ts';
-import { proxyNames, startProxy, type Proxy, type ProxyName } from './proxies.ts';
-import { findProgram } from './program.ts';
+import { relayContest, startRelayServer } from './relay/contest.ts';
+import type { Sample } from './sample.ts';
+import { readSettings, usage, type Settings } from './settings.ts';
 import { printTable, rowsOf, type Row, type Rounds } from './table.ts';
-import { verifyAnswers } from './verify.ts';
-import { connections, scenarios, type Scenario } from './workload.ts';
 
-interface Settings {
-  readonly scenarios: readonly Scenario[];
-  readonly proxies: readonly ProxyName[];
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly warmUpSeconds: number;
-  readonly load: LoadTool;
+interface Result {
+  readonly scenario: string;
+  readonly unit: string;
+  readonly cost: string;
+  readonly rows: readonly Row[];
+  readonly rounds: Readonly<Record<string, readonly Sample[]>>;
 }
 
-const usage = `npm run bench -- [options]
-  --scenario NAME    one of ${scenarios.map(({ name }) => name).join(', ')}; default: all
-  --proxy NAME       one of ${proxyNames.join(', ')}; may be repeated; default: all that are installed
-  --rounds N         rounds that count, default 5
-  --seconds N        length of a round, default 3
-  --load TOOL        autocannon (default) or wrk
-  --quick            two rounds of 1 s: to see that all works, not to quote`;
-
-function readSettings(): Settings {
-  const { values } = parseArgs({
-    options: {
-      scenario: { type: 'string' },
-      proxy: { type: 'string', multiple: true },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-      load: { type: 'string', default: 'autocannon' },
-      quick: { type: 'boolean', default: false }
-    }
-  });
-  const chosen = scenarios.filter(
-    ({ name }) => values.scenario === undefined || values.scenario === name
-  );
-  if (chosen.length === 0) throw new Error(`there is no scenario ${values.scenario}`);
-  const unknown = values.proxy?.find((name) => !proxyNames.some((known) => known === name));
-  if (unknown !== undefined) throw new Error(`there is no proxy ${unknown}`);
-  if (values.load !== 'autocannon' && values.load !== 'wrk') {
-    throw new Error(`there is no load tool ${values.load}`);
-  }
-  if (values.load === 'wrk' && findProgram('wrk') === undefined) {
-    throw new Error('wrk is not installed');
-  }
-  return {
-    scenarios: chosen,
-    proxies: proxyNames.filter((name) => values.proxy?.includes(name) ?? true),
-    rounds: readCount(values.rounds, values.quick ? 2 : 5),
-    seconds: readCount(values.seconds, values.quick ? 1 : 3),
-    warmUpSeconds: values.quick ? 0.7 : 2,
-    load: values.load
-  };
+async function compete(contest: Contest, settings: Settings): Promise<Rounds> {
+  const names = settings.proxies.filter((name) => contest.scenario.proxies.includes(name));
+  return contest.scenario.freshPrograms
+    ? competeAfresh(contest, names, settings)
+    : competeInTurns(contest, names, settings);
 }
 
-function readCount(text: string | undefined, preset: number): number {
-  const count = text === undefined ? preset : Number(text);
-  if (!Number.isInteger(count) || count < 1)
-    throw new Error(`${text} is not a whole number from 1`);
-  return count;
-}
-
-async function measureScenario(
-  scenario: Scenario,
-  settings: Settings,
-  place: Place,
-  backend: Backend
+async function competeInTurns(
+  contest: Contest,
+  names: readonly ProxyName[],
+  { rounds, seconds, warmUpSeconds }: Settings
 ): Promise<Rounds> {
-  const proxies: Proxy[] = [];
+  const proxies = await startAll(contest, names);
   try {
-    for (const name of settings.proxies) {
-      const proxy = await startProxy(name, scenario, place, backend);
-      if (proxy === undefined) console.log(`${name} is not installed: left out`);
-      else proxies.push(proxy);
-    }
     for (const proxy of proxies) {
-      await verifyAnswers(proxy);
-      await runRound(proxy, settings, place, settings.warmUpSeconds);
+      await contest.verify(proxy);
+      await runRound(contest, proxy, warmUpSeconds);
     }
-    const rounds = new Map<ProxyName, Sample[]>(proxies.map(({ name }) => [name, []]));
-    for (let round = 1; round <= settings.rounds; round++) {
+    const samples = new Map<ProxyName, Sample[]>(proxies.map(({ name }) => [name, []]));
+    for (let round = 1; round <= rounds; round++) {
       for (const proxy of proxies) {
-        const sample = await runRound(proxy, settings, place, settings.seconds);
-        rounds.get(proxy.name)?.push(sample);
+        samples.get(proxy.name)?.push(await runRound(contest, proxy, seconds));
       }
     }
-    return rounds;
+    return samples;
   } finally {
-    await Promise.all(proxies.map(({ program }) => program.stop()));
+    await stopAll(proxies);
   }
+}
+
+async function competeAfresh(
+  contest: Contest,
+  names: readonly ProxyName[],
+  { rounds, seconds }: Settings
+): Promise<Rounds> {
+  const samples = new Map<ProxyName, Sample[]>();
+  for (let round = 1; round <= rounds; round++) {
+    for (const name of names) {
+      const proxies = await startAll(contest, [name]);
+      try {
+        for (const proxy of proxies) {
+          await contest.verify(proxy);
+          const sample = await runRound(contest, proxy, seconds);
+          samples.set(name, [...(samples.get(name) ?? []), sample]);
+        }
+      } finally {
+        await stopAll(proxies);
+      }
+    }
+  }
+  return samples;
+}
+
+async function startAll(contest: Contest, names: readonly ProxyName[]): Promise<Proxy[]> {
+  const started = await Promise.allSettled(names.map((name) => contest.start(name)));
+  const proxies = started.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await stopAll(proxies);
+    throw failed.reason;
+  }
+  return proxies;
+}
+
+async function stopAll(proxies: readonly Proxy[]): Promise<void> {
+  await Promise.all(proxies.map(({ program }) => program.stop()));
 }
 
 /** A figure beside wrong answers is worth nothing: it is an error, not a sample. */
-async function runRound(
-  proxy: Proxy,
-  { load }: Settings,
-  place: Place,
-  seconds: number
-): Promise<Sample> {
+async function runRound(contest: Contest, proxy: Proxy, seconds: number): Promise<Sample> {
   const fail = (why: string): never => {
     throw new Error(`${proxy.name}: ${why}\n${proxy.name} said:\n${proxy.program.said()}`);
   };
-  const sample = await runLoad(load, proxy, place, seconds).catch((error: unknown) =>
-    fail(error instanceof Error ? error.message : String(error))
-  );
-  if (sample.requests === 0) fail('not one answer');
+  const sample = await contest
+    .round(proxy, seconds)
+    .catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
   if (sample.failures.length > 0) fail(sample.failures.join(', '));
+  if (sample.units === 0) fail('not one answer');
   return sample;
 }
 
 async function bench(settings: Settings): Promise<void> {
   const place = await makePlace();
-  const results: { scenario: string; rows: readonly Row[]; rounds: unknown }[] = [];
+  const results: Result[] = [];
+  const { rounds, seconds } = settings;
+  console.log(`${rounds} rounds of ${seconds} s, Node ${process.version}`);
   try {
-    const backend = await startBackend(place);
-    try {
-      const { load, rounds, seconds } = settings;
-      console.log(`${rounds} rounds of ${seconds} s, ${load}, ${connections} connections`);
-      console.log(`servers: ${backend.program.name}, Node ${process.version}`);
-      for (const scenario of settings.scenarios) {
-        console.log(`\n${scenario.name}: ${scenario.says}`);
-        const samples = await measureScenario(scenario, settings, place, backend);
-        const rows = rowsOf(samples);
-        results.push({ scenario: scenario.name, rows, rounds: Object.fromEntries(samples) });
-        console.log(printTable(rows));
-      }
-    } finally {
-      await backend.program.stop();
-    }
+    await benchHttp(settings, place, results);
+    await benchRelay(settings, place, results);
   } finally {
     place.remove();
   }
   console.log(`\nwritten to ${save(settings, results)}`);
 }
 
-function save(settings: Settings, results: unknown): string {
+async function benchHttp(settings: Settings, place: Place, results: Result[]): Promise<void> {
+  if (settings.http.length === 0) return;
+  const backend = await startBackend(place);
+  try {
+    console.log(`HTTP servers: ${backend.program.name}; load: ${settings.load}`);
+    for (const scenario of settings.http) {
+      results.push(await judge(httpContest(scenario, settings.load, place, backend), settings));
+    }
+  } finally {
+    await backend.program.stop();
+  }
+}
+
+async function benchRelay(settings: Settings, place: Place, results: Result[]): Promise<void> {
+  if (settings.relay.length === 0) return;
+  const server = await startRelayServer();
+  try {
+    for (const scenario of settings.relay) {
+      results.push(await judge(relayContest(scenario, settings, place, server), settings));
+    }
+  } finally {
+    await server.program.stop();
+  }
+}
+
+async function judge(contest: Contest, settings: Settings): Promise<Result> {
+  const { name, says, unit, cost } = contest.scenario;
+  console.log(`\n${name}: ${says}`);
+  const samples = await compete(contest, settings);
+  const absent = contest.scenario.proxies.filter(
+    (proxy) => settings.proxies.includes(proxy) && !samples.has(proxy)
+  );
+  if (absent.length > 0) console.log(`left out, because not installed: ${absent.join(', ')}`);
+  const rows = rowsOf(samples);
+  if (rows.length > 0) console.log(printTable(contest.scenario, rows));
+  return { scenario: name, unit, cost, rows, rounds: Object.fromEntries(samples) };
+}
+
+function save(settings: Settings, results: readonly Result[]): string {
   const folder = new URL('results/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   const file = new URL(`${new Date().toISOString().replaceAll(':', '-')}.json`, folder);
@@ -154,7 +164,9 @@ function save(settings: Settings, results: unknown): string {
     processors: processors.length,
     model: processors[0]?.model
   };
-  writeFileSync(file, `${JSON.stringify({ machine, settings, results }, null, 2)}\n`);
+  const { rounds, seconds, load } = settings;
+  const how = { rounds, seconds, load };
+  writeFileSync(file, `${JSON.stringify({ machine, settings: how, results }, null, 2)}\n`);
   return file.pathname;
 }
 

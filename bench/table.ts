@@ -1,7 +1,7 @@
 // Rounds become one row a proxy: medians, and the ratios of rounds that stood side by side.
 
-import type { Sample } from './load.ts';
-import type { ProxyName } from './proxies.ts';
+import { proxyNames, type ProxyName, type Scenario } from './contest.ts';
+import type { Sample } from './sample.ts';
 
 /** The samples of one proxy, in the order of the rounds. */
 export type Rounds = ReadonlyMap<ProxyName, readonly Sample[]>;
@@ -14,20 +14,20 @@ export interface Ratio {
 
 export interface Row {
   readonly proxy: ProxyName;
-  readonly cpuUsPerRequest: number;
-  readonly requestsPerSecond: number;
+  readonly cost: number;
+  readonly unitsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly rssMb: number;
-  /** CPU time per request divided by that of each other proxy, round by round. */
+  /** The cost divided by that of each other proxy, round by round. */
   readonly ratios: Readonly<Record<string, Ratio>>;
 }
 
 export function rowsOf(rounds: Rounds): Row[] {
   return [...rounds].map(([proxy, samples]) => ({
     proxy,
-    cpuUsPerRequest: median(samples.map(cpuUs)),
-    requestsPerSecond: median(samples.map((sample) => sample.requests / sample.seconds)),
+    cost: median(samples.map((sample) => sample.cost)),
+    unitsPerSecond: median(samples.map((sample) => sample.units / sample.seconds)),
     p50Ms: median(samples.map((sample) => sample.p50Ms)),
     p99Ms: median(samples.map((sample) => sample.p99Ms)),
     rssMb: median(samples.map((sample) => sample.rssBytes / 1e6)),
@@ -42,13 +42,9 @@ export function rowsOf(rounds: Rounds): Row[] {
 function ratioOf(samples: readonly Sample[], others: readonly Sample[]): Ratio {
   const each = samples.flatMap((sample, i) => {
     const other = others[i];
-    return other === undefined ? [] : [cpuUs(sample) / cpuUs(other)];
+    return other === undefined ? [] : [sample.cost / other.cost];
   });
   return { median: median(each), least: Math.min(...each), most: Math.max(...each) };
-}
-
-function cpuUs(sample: Sample): number {
-  return (sample.cpuSeconds / sample.requests) * 1e6;
 }
 
 export function median(values: readonly number[]): number {
@@ -60,24 +56,27 @@ export function median(values: readonly number[]): number {
 }
 
 /** A Markdown table, so that it can stand in a commit or in bench/README.md as it is. */
-export function printTable(rows: readonly Row[]): string {
-  const compared = (['haproxy', 'nginx'] as const).filter((name) =>
-    rows.some((row) => row.proxy === name)
+export function printTable(
+  { unit, cost }: Pick<Scenario, 'unit' | 'cost'>,
+  rows: readonly Row[]
+): string {
+  const compared = proxyNames.filter(
+    (name) => name !== 'ballast' && rows.some((row) => row.proxy === name)
   );
   const head = [
     'proxy',
-    'CPU us/request',
+    cost,
     ...compared.map((name) => `x ${name}`),
-    'requests/s',
+    `${unit === 'MB' ? unit : `${unit}s`}/s`,
     'p50 ms',
     'p99 ms',
     'RSS MB'
   ];
   const cells = rows.map((row) => [
     row.proxy,
-    row.cpuUsPerRequest.toFixed(1),
+    row.cost.toFixed(1),
     ...compared.map((name) => printRatio(row.ratios[name])),
-    row.requestsPerSecond.toFixed(0),
+    row.unitsPerSecond.toFixed(0),
     row.p50Ms.toFixed(2),
     row.p99Ms.toFixed(2),
     row.rssMb.toFixed(0)

@@ -3,26 +3,25 @@
 import { request as httpRequest, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Proxy } from './proxies.ts';
 import { answerBody, requestHeaders, requestPaths } from './workload.ts';
 
 const settleMs = 15_000;
 
 /** Waits while the proxy still checks its servers (503); any other wrong answer is thrown. */
-export async function verifyAnswers(proxy: Proxy): Promise<void> {
+export async function verifyAnswers(name: string, url: string): Promise<void> {
   const over = performance.now() + settleMs;
   for (const path of requestPaths) {
-    let answer = await ask(proxy.url, path);
+    let answer = await ask(url, path);
     while (answer.status === 503 && performance.now() < over) {
       await delay(200);
-      answer = await ask(proxy.url, path);
+      answer = await ask(url, path);
     }
     if (answer.status !== 200 || answer.body !== answerBody) {
-      throw new Error(`${proxy.name} answers ${answer.status} to ${path}:\n${answer.body}`);
+      throw new Error(`${name} answers ${answer.status} to ${path}:\n${answer.body}`);
     }
   }
-  const astray = await ask(proxy.url, '/elsewhere');
-  if (astray.status === 200) throw new Error(`${proxy.name} lets a path through that has no rule`);
+  const astray = await ask(url, '/elsewhere');
+  if (astray.status === 200) throw new Error(`${name} lets a path through that has no rule`);
 }
 
 function ask(url: string, path: string): Promise<{ status: number | undefined; body: string }> {

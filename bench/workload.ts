@@ -1,19 +1,45 @@
 // The work that every proxy in the comparison is given: nine path rules as in the Exchange
 // templates, two servers, one small answer.
 
-export type ScenarioName = 'plain' | 'offload' | 'reencrypt';
+import type { Scenario } from './contest.ts';
 
-export interface Scenario {
-  readonly name: ScenarioName;
-  readonly says: string;
+export interface HttpScenario extends Scenario {
   readonly tlsInFront: boolean;
   readonly tlsBehind: boolean;
 }
 
-export const scenarios: readonly Scenario[] = [
-  { name: 'plain', says: 'HTTP on both sides', tlsInFront: false, tlsBehind: false },
-  { name: 'offload', says: 'TLS in front, plain servers', tlsInFront: true, tlsBehind: false },
-  { name: 'reencrypt', says: 'TLS on both sides', tlsInFront: true, tlsBehind: true }
+const common = {
+  groups: ['http'],
+  unit: 'request',
+  cost: 'CPU us/request',
+  proxies: ['ballast', 'haproxy', 'nginx'],
+  quick: false,
+  freshPrograms: false
+} as const;
+
+export const httpScenarios: readonly HttpScenario[] = [
+  {
+    ...common,
+    name: 'plain',
+    says: 'HTTP on both sides',
+    tlsInFront: false,
+    tlsBehind: false,
+    quick: true
+  },
+  {
+    ...common,
+    name: 'offload',
+    says: 'TLS in front, plain servers',
+    tlsInFront: true,
+    tlsBehind: false
+  },
+  {
+    ...common,
+    name: 'reencrypt',
+    says: 'TLS on both sides',
+    tlsInFront: true,
+    tlsBehind: true
+  }
 ];
 
 /** A rule per virtual directory: the first segment of the path, without regard to case. */

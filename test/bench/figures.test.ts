@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
-import type { Sample } from '../../bench/load.ts';
 import { parseStat, readAccount } from '../../bench/measure.ts';
+import { cpuUs, type Sample } from '../../bench/sample.ts';
 import { median, printTable, rowsOf, type Rounds } from '../../bench/table.ts';
 
-const sample = (cpuSeconds: number, requests: number): Sample => ({
-  requests,
+const sample = (cpuSeconds: number, units: number): Sample => ({
+  units,
   seconds: 2,
   cpuSeconds,
+  cost: cpuUs(cpuSeconds, units),
   rssBytes: 50e6,
   p50Ms: 1.234,
   p99Ms: 5,
@@ -47,12 +48,12 @@ t.test('rows hold medians, and ratios of the rounds side by side', async (t) => 
     ['haproxy', [sample(2, 100_000), sample(4, 100_000), sample(3, 100_000)]]
   ]);
   const [ballast, haproxy] = rowsOf(rounds);
-  t.match(ballast, { proxy: 'ballast', requestsPerSecond: 50_000, rssMb: 50 });
-  t.match(ballast?.cpuUsPerRequest.toFixed(6), '40.000000');
+  t.match(ballast, { proxy: 'ballast', unitsPerSecond: 50_000, rssMb: 50 });
+  t.match(ballast?.cost.toFixed(6), '40.000000');
   t.strictSame(ballast?.ratios, { haproxy: { median: 1.5, least: 1, most: 2 } });
   t.equal(haproxy?.ratios['ballast']?.most, 1);
   t.equal(
-    printTable(rowsOf(rounds)),
+    printTable({ unit: 'request', cost: 'CPU us/request' }, rowsOf(rounds)),
     [
       '| proxy   | CPU us/request | x haproxy        | requests/s | p50 ms | p99 ms | RSS MB |',
       '| ------- | -------------- | ---------------- | ---------- | ------ | ------ | ------ |',
