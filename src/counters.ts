@@ -41,7 +41,9 @@ export const serverPlaces = {
   bytesFromServer: 3,
   /** By status class: answers to requests that this server was chosen for. */
   answers: 4,
-  length: 4 + statusClasses.length
+  /** Sessions of services that relay bytes, added when they end. */
+  sessions: 4 + statusClasses.length,
+  length: 5 + statusClasses.length
 } as const;
 
 export type Row = Float64Array;

@@ -45,6 +45,9 @@ export interface BindAsk {
   readonly failed: readonly string[];
 }
 
+/** Open connections of a client to a service, under a key that only workers understand. */
+export type OpenCount = readonly [key: string, open: number];
+
 /** A persistence record in use. */
 export type Use = readonly [key: string, id: string, timeoutMs: number];
 
@@ -67,6 +70,8 @@ export type ToWorker =
       readonly type: 'load';
       readonly elsewhere: readonly (readonly [id: string, active: number])[];
     }
+  /** The same by client, only those that changed. */
+  | { readonly type: 'clients'; readonly elsewhere: readonly OpenCount[] }
   /** Answers to `bind`; an empty id = there is none. */
   | { readonly type: 'bound'; readonly bound: readonly (readonly [n: number, id: string])[] }
   /** These keys are another server's by now: ask when they come again. */
@@ -82,6 +87,8 @@ export type ToPrimary =
       readonly type: 'load';
       readonly active: readonly (readonly [id: string, active: number])[];
     }
+  /** Clients whose number of connections changed, where it is limited. */
+  | { readonly type: 'clients'; readonly open: readonly OpenCount[] }
   /** A dial failed: please check this server now. */
   | { readonly type: 'suspect'; readonly id: string; readonly reason: string }
   | { readonly type: 'bind'; readonly asks: readonly BindAsk[] }

@@ -41,8 +41,24 @@ const notKinds: Readonly<Record<string, readonly string[]>> = {
     'cookie-text.ts'
   ],
   scheduler: ['scheduler.ts', 'registry.ts', 'hash.ts', 'slow-start.ts'],
-  'health-check': ['health-check.ts', 'health.ts', 'http-answer.ts', 'registry.ts'],
-  dialect: ['dialect.ts', 'registry.ts']
+  'health-check': [
+    'health-check.ts',
+    'health.ts',
+    'http-answer.ts',
+    'mail-server.ts',
+    'quote.ts',
+    'registry.ts',
+    'start-tls.ts'
+  ],
+  dialect: [
+    'dialect.ts',
+    'registry.ts',
+    'imap-dialogue.ts',
+    'imap-server-lines.ts',
+    'pop3-dialogue.ts',
+    'smtp-dialogue.ts',
+    'smtp-replies.ts'
+  ]
 };
 
 const drawers = new Set(

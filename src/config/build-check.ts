@@ -13,6 +13,19 @@ const methods = ['HEAD', 'GET', 'POST', 'OPTIONS'] as const;
 /** kemp-traffic 5.2: redirects are not followed, and 401 shows a living server that wants a user. */
 const usualCodes: readonly number[] = [301, 302, 401];
 
+/** kemp-api 1.4; implicit TLS and submission beyond it. */
+const usualChecks: ReadonlyMap<number, CheckName> = new Map([
+  [80, 'http'],
+  [443, 'https'],
+  [25, 'smtp'],
+  [465, 'smtp'],
+  [587, 'smtp'],
+  [110, 'pop3'],
+  [995, 'pop3'],
+  [143, 'imap'],
+  [993, 'imap']
+]);
+
 /** In whole seconds, as the file has them. */
 export interface Timing {
   readonly interval: number;
@@ -58,6 +71,7 @@ export function buildCheck(
     postData: settings.checkPostData?.value,
     http11: settings['checkUse1.1']?.value ?? false,
     host: settings.checkHost?.value,
+    tls: 'checkTLS' in settings ? settings.checkTLS?.value : undefined,
     intervalMs: timing.interval * 1000,
     timeoutMs: timing.timeout * 1000,
     retries: timing.retries
@@ -113,7 +127,7 @@ function usualCheck(port: number, servers: readonly RealServer[], defaultPort: n
   const ports = new Set(port === 0 ? servers.map((server) => server.port) : [port]);
   if (ports.size > 1) return 'tcp';
   const [only = defaultPort] = ports;
-  return only === 80 ? 'http' : only === 443 ? 'https' : 'tcp';
+  return usualChecks.get(only) ?? 'tcp';
 }
 
 /** A check with all its tries must be over before the next one begins. */

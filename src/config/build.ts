@@ -2,12 +2,15 @@
 // resolved, and what one setting says about another judged.
 
 import { buildCheck, buildMinimum, type Timing } from './build-check.ts';
+import { buildListening } from './build-listen.ts';
 import { buildPersistence, judgeOwnCookies } from './build-persistence.ts';
 import { buildServers, buildStandby, type Resolve } from './build-servers.ts';
 import { buildReencrypt } from './build-reencrypt.ts';
+import { buildTcp, chooseVsType } from './build-tcp.ts';
 import { buildTls } from './build-tls.ts';
 import type { CertificateBook } from './certificates.ts';
 import type { ServiceEntry, SubVSEntry } from './expand.ts';
+import { judgeCheck } from './judge-tcp.ts';
 import type { RealServer, Service, SubVirtualService, VirtualService } from './model.ts';
 import { unescapeSlashes } from './percent.ts';
 import type { Report } from './problem.ts';
@@ -19,6 +22,7 @@ export interface Surroundings {
   readonly folder: string;
   readonly timing: Timing;
   readonly subnetOriginating: boolean;
+  readonly trustsProxies: boolean;
   readonly certificates: CertificateBook;
   readonly rules: RuleBook;
   readonly templateRules: RuleBook;
@@ -35,36 +39,41 @@ export async function buildVirtualService(
   around: Surroundings
 ): Promise<VirtualService> {
   const { settings, name } = entry;
-  const { report } = around;
+  const { report, warn } = around;
+  const vsType = chooseVsType(settings);
   if (settings.port === undefined) report(entry.place, entry.path, 'there is no port; add port');
   const port = settings.port?.value ?? 0;
   const serverPort = entry.template?.serverPort ?? port;
+  // Elsewhere SubVSs are refused, and what else may be wrong with them is of no interest.
+  const subEntries = vsType === 'http' ? entry.subVSs : [];
   const servers = await buildServers(
-    entry.subVSs.length === 0 ? (settings.realServers?.value ?? []) : [],
+    subEntries.length === 0 ? (settings.realServers?.value ?? []) : [],
     name,
     serverPort,
     around.resolve,
     report
   );
   const subVSs: SubVirtualService[] = [];
-  for (const sub of entry.subVSs) subVSs.push(await buildSubVS(entry, sub, serverPort, around));
-  judgeAnswers(entry, report);
+  for (const sub of subEntries) subVSs.push(await buildSubVS(entry, sub, serverPort, around));
+  judgeAnswers(entry, vsType, report);
   judgeSubVSs(entry, subVSs, around);
   judgeOwnCookies(entry, subVSs, report);
+  const service = buildService(settings, name, servers, serverPort, around);
+  judgeCheck(settings, vsType, service.check.type, report);
   return {
-    ...buildService(settings, name, servers, serverPort, around),
+    ...service,
     standby: await buildStandby(settings, name, serverPort, around.resolve, report),
     // With SubVSs it is theirs alone.
     persistence: subVSs.length > 0 ? undefined : buildPersistence(settings, name, report),
-    vsType: 'http',
-    tcp: undefined,
-    extraPorts: [],
-    acceptProxyProtocol: false,
-    clientConnsLimit: 0,
+    vsType,
+    tcp: buildTcp(entry, vsType, report, warn),
+    ...buildListening(settings, around),
     address: settings.address?.value ?? '0.0.0.0',
     port,
     tls: await buildTls(entry, around),
-    reencrypt: await buildReencrypt(settings, around.folder, report),
+    // For others it is refused, with all that belongs to it.
+    reencrypt:
+      vsType === 'http' ? await buildReencrypt(settings, around.folder, report) : undefined,
     subnetOriginating: originates(entry, around),
     subVSs
   };
@@ -152,11 +161,11 @@ function notAvailable(
 }
 
 /** A service must have servers, be told explicitly that it has none yet, or answer by itself. */
-function judgeAnswers(entry: ServiceEntry, report: Report): void {
+function judgeAnswers(entry: ServiceEntry, vsType: VirtualService['vsType'], report: Report): void {
   const { settings, subVSs, place, path } = entry;
   if (settings.errorCode !== undefined && settings.errorCode.value !== 0) return;
   if (settings.standbyAddr !== undefined) return;
-  const cure = 'add realServers, or an errorCode';
+  const cure = vsType === 'http' ? 'add realServers, or an errorCode' : 'add realServers';
   const silent = subVSs.filter(({ settings: own }) =>
     [own.realServers, own.standbyAddr, own.errorCode].every((one) => one === undefined)
   );

@@ -77,6 +77,7 @@ async function build(
     folder,
     timing: readTiming(global, report),
     subnetOriginating: global.subnetOriginating?.value ?? true,
+    trustsProxies: (global.trustedProxies?.value ?? []).length > 0,
     certificates,
     rules: readRules(settings.rules?.value ?? [], report),
     resolve,

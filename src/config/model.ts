@@ -189,6 +189,8 @@ export interface CheckSettings {
   readonly http11: boolean;
   /** Host header under HTTP/1.1 and name for SNI; undefined = the server's address, no SNI. */
   readonly host: string | undefined;
+  /** Mail checks: TLS from the first byte on; undefined = on ports 465, 993 and 995. */
+  readonly tls: boolean | undefined;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Further tries before a server that does not answer is down. */

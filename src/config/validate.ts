@@ -25,9 +25,10 @@ export function judgeTogether(
   report: Report
 ): void {
   const names = new Set<string>();
-  const listeners: Listener[] = [{ name: 'admin', ...admin }];
+  const listeners = new Map<number, Listener[]>();
+  listen(listeners, { name: 'admin', ...admin });
   for (const { entry, service } of built) {
-    const { port, address, name } = entry.settings;
+    const { port, address, name, extraPorts } = entry.settings;
     // One without a name is called by its address and port, which are judged below.
     const unnamed = name === undefined && entry.template === undefined;
     if (names.has(service.name) && !unnamed) {
@@ -39,16 +40,36 @@ export function judgeTogether(
     // Without them there is nothing to compare, and that is reported already.
     if (port?.value === undefined || (address !== undefined && address.value === undefined))
       continue;
-    const taken = listeners.find((other) => overlap(other, service));
-    if (taken !== undefined) {
-      const mine = formatEndpoint(service.address, service.port);
-      const theirs = formatEndpoint(taken.address, taken.port);
-      const message = `${mine} is taken by ${quote(taken.name)} on ${theirs}; use another`;
+    const takenFirst = whyTaken(listeners, service);
+    if (takenFirst !== undefined) {
       const at = blame(port, entry);
-      report(at.place, at.path, `${message} address or port`);
+      report(at.place, at.path, `${takenFirst}; use another address or port`);
     }
-    listeners.push(service);
+    // One of a range tells enough.
+    const extra = service.extraPorts.map((one) => ({ ...service, port: one }));
+    const taken = extra.map((one) => whyTaken(listeners, one)).find((why) => why !== undefined);
+    if (taken !== undefined) {
+      const at = blame(extraPorts, entry);
+      report(at.place, at.path, `${taken}; use other ports`);
+    }
+    for (const one of [service, ...extra]) listen(listeners, one);
   }
+}
+
+function listen(listeners: Map<number, Listener[]>, listener: Listener): void {
+  const there = listeners.get(listener.port) ?? [];
+  listeners.set(listener.port, [...there, listener]);
+}
+
+function whyTaken(
+  listeners: ReadonlyMap<number, readonly Listener[]>,
+  wanted: Listener
+): string | undefined {
+  const taken = listeners.get(wanted.port)?.find((other) => overlap(other, wanted));
+  if (taken === undefined) return undefined;
+  const mine = formatEndpoint(wanted.address, wanted.port);
+  const theirs = formatEndpoint(taken.address, taken.port);
+  return `${mine} is taken by ${quote(taken.name)} on ${theirs}`;
 }
 
 /** What a template brought is not the administrator's doing; the entry that uses it is. */
@@ -58,6 +79,6 @@ function blame(setting: Setting<unknown> | undefined, entry: ServiceEntry): Blam
 
 /** `0.0.0.0` is every IPv4 address of the machine and `::` every IPv6 address; neither is both. */
 function overlap(a: Listener, b: Listener): boolean {
-  if (a.port !== b.port || addressFamily(a.address) !== addressFamily(b.address)) return false;
+  if (addressFamily(a.address) !== addressFamily(b.address)) return false;
   return a.address === b.address || isWildcard(a.address) || isWildcard(b.address);
 }

@@ -4,6 +4,8 @@
 export interface CheckTarget {
   readonly address: string;
   readonly port: number;
+  /** The PROXY header that it wants of every connection; undefined = none. */
+  readonly proxyProtocol?: 'v1' | 'v2' | undefined;
 }
 
 export interface CheckOptions {
@@ -17,6 +19,8 @@ export interface CheckOptions {
   readonly postData: string | undefined;
   /** What the body of a 2xx answer to GET or POST must pass; undefined = it is not read. */
   readonly bodyMatches: ((body: string) => boolean) | undefined;
+  /** Mail: TLS from the first byte on; undefined = where the port is known for it. */
+  readonly tls: boolean | undefined;
 }
 
 export type HealthCheck = (

@@ -4,12 +4,12 @@
 import { ProxyError } from '../error.ts';
 import { BodyReader } from '../http1/body.ts';
 import { CheckFailure, type CheckOptions } from './health-check.ts';
+import { quote, quotedBytesMax } from './quote.ts';
 
 /** Of all heads together, interim ones included. */
 const headBytesMax = 16 * 1024;
 /** A pattern is looked for in the beginning of a body only. */
 const bodyBytesMax = 64 * 1024;
-const quotedBytesMax = 100;
 
 export type Reading =
   /** Passed. */
@@ -173,15 +173,4 @@ function isInterim(status: number): boolean {
 function lineEndOf(bytes: Buffer): number {
   const end = bytes.indexOf('\r\n');
   return end === -1 ? bytes.length : end;
-}
-
-/** The first bytes, fit for one line of a log. */
-function quote(bytes: Buffer): string {
-  const cut = bytes.length > quotedBytesMax ? '...' : '';
-  const text = bytes.toString('latin1', 0, quotedBytesMax).replaceAll(/[\r\n\t ]+/g, ' ');
-  return text.replaceAll(/[^\x20-\x7e]/g, escapeByte).trim() + cut;
-}
-
-function escapeByte(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

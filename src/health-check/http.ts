@@ -2,14 +2,10 @@
 // decides. Written on bare sockets so that the bytes are exactly those a LoadMaster sends (an
 // HTTP/1.0 request without Host among them) and so that a failure can quote what came back.
 
-import { once } from 'node:events';
-import { constants } from 'node:crypto';
-import { isIP, isIPv6, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
-import { addAbortSignal } from 'node:stream';
-import { CheckFailure, type CheckOptions, type CheckTarget } from './health-check.ts';
-import type { HealthCheck } from './health-check.ts';
+import { isIPv6, type Socket } from 'node:net';
+import type { CheckOptions, CheckTarget, HealthCheck } from './health-check.ts';
 import { AnswerReader, type Reading } from './http-answer.ts';
+import { startTls } from './start-tls.ts';
 import { connectTcp, explainSocketError, formatTarget } from './tcp.ts';
 
 /** How long a refusal may take to deliver the body that is quoted from it. */
@@ -24,7 +20,9 @@ export const checkHttp: HealthCheck = async (target, options, signal) => {
 };
 
 export const checkHttps: HealthCheck = async (target, options, signal) => {
-  const socket = await startTls(await connectTcp(target, signal), target, options, signal);
+  // SNI goes with a Host of one's own only.
+  const host = options.http11 ? givenHost(options) : undefined;
+  const socket = await startTls(await connectTcp(target, signal), target, host, signal);
   await ask(socket, describe('https', target, options), { target, options, signal });
 };
 
@@ -91,43 +89,4 @@ function isHost([name]: readonly [name: string, value: string]): boolean {
 function describe(scheme: string, target: CheckTarget, options: CheckOptions): string {
   const host = options.http11 ? ` (Host: ${hostField(target, options)})` : '';
   return `sent "${requestLine(options)}"${host} to ${scheme}://${formatTarget(target)}`;
-}
-
-let oldServersContext: SecureContext | undefined;
-
-async function startTls(
-  plain: Socket,
-  target: CheckTarget,
-  options: CheckOptions,
-  signal: AbortSignal
-): Promise<Socket> {
-  // kemp-traffic 5.2: a check verifies nothing and talks to servers of any age. A context costs
-  // a third of a millisecond, so all checks share this one.
-  oldServersContext ??= createSecureContext({
-    minVersion: 'TLSv1',
-    ciphers: 'DEFAULT@SECLEVEL=0',
-    secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT
-  });
-  const socket = connectTls({
-    socket: plain,
-    secureContext: oldServersContext,
-    rejectUnauthorized: false,
-    servername: serverName(options) ?? ''
-  });
-  socket.on('error', () => {});
-  addAbortSignal(signal, socket);
-  try {
-    await once(socket, 'secureConnect');
-    return socket;
-  } catch (error) {
-    plain.destroy();
-    const why = signal.aborted ? 'no end of it in time' : explainSocketError(error);
-    throw new CheckFailure(`TLS handshake with ${formatTarget(target)} failed: ${why}`, false);
-  }
-}
-
-/** SNI goes with a Host of one's own only; an IP address must never stand in it (RFC 6066 3). */
-function serverName(options: CheckOptions): string | undefined {
-  const name = givenHost(options)?.replace(/:\d+$/, '');
-  return !options.http11 || name === undefined || isIP(name) !== 0 ? undefined : name;
 }

@@ -3,10 +3,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { addAbortSignal } from 'node:stream';
-import { formatEndpoint } from '../net/address.ts';
+import { formatEndpoint, plainAddress } from '../net/address.ts';
+import { formatProxyHeader } from '../net/proxy-header.ts';
 import { CheckFailure, type CheckTarget, type HealthCheck } from './health-check.ts';
 
-/** Up when the TCP handshake completes; nothing is sent. */
+/** Up when the TCP handshake completes; nothing is asked. */
 export const checkTcp: HealthCheck = async (target, _options, signal) => {
   const socket = await connectTcp(target, signal);
   socket.destroy();
@@ -20,11 +21,20 @@ export async function connectTcp(target: CheckTarget, signal: AbortSignal): Prom
   addAbortSignal(signal, socket);
   try {
     await once(socket, 'connect');
+    introduceOurselves(socket, target);
     return socket;
   } catch (error) {
     const why = signal.aborted ? 'no answer in time' : explainSocketError(error);
     throw new CheckFailure(`cannot connect to ${formatTarget(target)}: ${why}`, false);
   }
+}
+
+/** A check is nobody else's connection (proxy-protocol.txt 2.1). */
+function introduceOurselves(socket: Socket, { address, port, proxyProtocol }: CheckTarget): void {
+  if (proxyProtocol === undefined) return;
+  const { localAddress = '', localPort = 0 } = socket;
+  const here = { address: plainAddress(localAddress), port: localPort };
+  socket.write(formatProxyHeader(proxyProtocol, here, { address, port }));
 }
 
 export function formatTarget({ address, port }: CheckTarget): string {
@@ -39,7 +49,9 @@ const words: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route to this network',
   EHOSTDOWN: 'host is down',
   ETIMEDOUT: 'no answer in time',
-  EADDRNOTAVAIL: 'no local address or port is free for it'
+  EADDRNOTAVAIL: 'no local address or port is free for it',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what the server sent is not TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what the server sent is not TLS'
 };
 
 export function explainSocketError(error: unknown): string {

@@ -16,19 +16,20 @@ export class ByteSource {
   #ended = false;
   #wake: () => void = () => {};
 
+  readonly #onData = (chunk: Buffer): void => {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    if (this.#held.length >= heldBytesMax) this.#socket.pause();
+    this.#wake();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#wake();
+  };
+
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => {
-      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-      if (this.#held.length >= heldBytesMax) socket.pause();
-      this.#wake();
-    });
-    const end = (): void => {
-      this.#ended = true;
-      this.#wake();
-    };
-    socket.on('end', end);
-    socket.on('close', end);
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onEnd);
   }
 
   /** Bytes that have come and were not read yet. */
@@ -48,10 +49,41 @@ export class ByteSource {
     }
   }
 
+  /**
+   * Everything up to and with `mark`, as if `before` had come first; undefined where the client
+   * ended first. Of what is longer than `max` only the length is true.
+   */
+  async readThrough(
+    mark: Buffer,
+    before: Buffer,
+    max: number
+  ): Promise<{ readonly bytes: Buffer; readonly length: number } | undefined> {
+    let pieces: Buffer[] = [];
+    let length = 0;
+    this.#held = Buffer.concat([before, this.#held]);
+    for (;;) {
+      const at = this.#held.indexOf(mark);
+      // What could be the beginning of the mark stays.
+      const size = at >= 0 ? at + mark.length : Math.max(0, this.#held.length - mark.length + 1);
+      const piece = this.#take(size);
+      length += size;
+      if (length > max) pieces = [];
+      else pieces.push(piece);
+      if (at >= 0) return { bytes: Buffer.concat(pieces), length };
+      if (!(await this.#more())) return undefined;
+    }
+  }
+
   /** What has come, at most `max` bytes and at least one; undefined at the end. */
   async readSome(max: number): Promise<Buffer | undefined> {
     if (this.#held.length === 0 && !(await this.#more())) return undefined;
     return this.#take(Math.min(max, this.#held.length));
+  }
+
+  /** Leaves the socket to somebody else, with all that comes from now on. */
+  detach(): void {
+    const socket = this.#socket.pause();
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
   }
 
   #take(length: number): Buffer {

@@ -2,13 +2,21 @@
 // lab's messages say and ends with the lab.
 
 import { startExchange, type Exchange, type ExchangeOptions } from './exchange.ts';
+import type { MailProtocol } from './mail-connection.ts';
 
 export type ToExchange =
   | { readonly type: 'start'; readonly options: ExchangeOptions }
-  | { readonly type: 'component'; readonly directory: string; readonly active: boolean };
+  | { readonly type: 'component'; readonly directory: string; readonly active: boolean }
+  | { readonly type: 'mail'; readonly active: boolean }
+  /** Mail that came to another server: all have the same mailboxes. */
+  | { readonly type: 'deliver'; readonly user: string; readonly bytes: Uint8Array };
 
 export type FromExchange =
-  { readonly type: 'listening' } | { readonly type: 'failed'; readonly reason: string };
+  | { readonly type: 'listening' }
+  | { readonly type: 'failed'; readonly reason: string }
+  | { readonly type: 'delivery'; readonly user: string; readonly bytes: Uint8Array };
+
+const mailServices: readonly MailProtocol[] = ['imap', 'pop3', 'smtp'];
 
 let exchange: Exchange | undefined;
 
@@ -22,6 +30,9 @@ async function obey(message: ToExchange): Promise<void> {
     case 'start':
       try {
         exchange = await startExchange(message.options);
+        exchange.mail?.events.on('delivery', ({ user, bytes }) => {
+          answer({ type: 'delivery', user: user.name, bytes });
+        });
         answer({ type: 'listening' });
       } catch (error) {
         answer({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
@@ -29,6 +40,12 @@ async function obey(message: ToExchange): Promise<void> {
       return;
     case 'component':
       exchange?.setComponent(message.directory, message.active);
+      return;
+    case 'mail':
+      for (const service of mailServices) exchange?.mail?.setService(service, message.active);
+      return;
+    case 'deliver':
+      exchange?.mail?.store.deliver(message.user, Buffer.from(message.bytes));
   }
 }
 

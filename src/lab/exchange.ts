@@ -2,11 +2,13 @@
 // with their oddities, and tells what reached it. node:http cannot play this part, it refuses
 // RPC_IN_DATA.
 
-import { EventEmitter, once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { EventEmitter } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { serveConnection, type Host, type RecordedRequest } from './connection.ts';
 import { directoryOf, type DirectoryName } from './directories.ts';
+import { listen, openSockets, stop, type Place } from './listeners.ts';
+import { startMail, type Mail, type MailPlaces } from './mail.ts';
 import { defaultUsers, type LabUser } from './sign-in.ts';
 import { exchangePace, type Pace } from './visit.ts';
 
@@ -15,13 +17,9 @@ export type { RecordedRequest };
 export interface ExchangeOptions {
   /** Fully qualified; the health page and X-FEServer tell it. */
   readonly name: string;
-  readonly http?: { readonly host?: string; readonly port?: number };
-  readonly https?: {
-    readonly host?: string;
-    readonly port?: number;
-    readonly key: string;
-    readonly cert: string;
-  };
+  readonly http?: Place;
+  readonly https?: Place & { readonly key: string; readonly cert: string };
+  readonly mail?: MailPlaces;
   readonly users?: readonly LabUser[];
   /** False lets everyone in without a name. */
   readonly authenticate?: boolean;
@@ -34,6 +32,8 @@ export interface Exchange {
   readonly name: string;
   /** 0 where that kind of listener was not asked for. */
   readonly ports: { readonly http: number; readonly https: number };
+  /** Undefined where no mail was asked for. */
+  readonly mail: Mail | undefined;
   readonly records: readonly RecordedRequest[];
   /** `request` when a head was read, `end` when answer and body are over, well or not. */
   readonly events: EventEmitter<{ request: [RecordedRequest]; end: [RecordedRequest] }>;
@@ -51,11 +51,11 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   const records: RecordedRequest[] = [];
   const events: Exchange['events'] = new EventEmitter();
   const inactive = new Map<DirectoryName, 'close' | '503'>();
-  const sockets = new Set<Socket>();
   const connections = { accepted: 0, open: 0 };
+  const users = options.users ?? defaultUsers;
   const host: Host = {
     name: options.name,
-    users: options.users ?? defaultUsers,
+    users,
     authenticate: options.authenticate ?? true,
     pace: { ...exchangePace, ...options.pace },
     inactive,
@@ -88,20 +88,16 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       serve(true)
     );
   const servers = [http, https].filter((server) => server !== undefined);
-  for (const server of servers) {
-    // For TLS these are the sockets below, so that unfinished handshakes are closed as well.
-    server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-    });
-  }
+  const sockets = openSockets(servers);
   const ports = {
     http: http ? await listen(http, options.http) : 0,
     https: https ? await listen(https, options.https) : 0
   };
+  const mail = options.mail && (await startMail({ ...options.mail, name: options.name, users }));
   return {
     name: options.name,
     ports,
+    mail,
     records,
     events,
     connections,
@@ -111,29 +107,12 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       if (active) inactive.delete(name);
       else inactive.set(name, how);
     },
-    close: () => stop(servers, sockets, (socket) => socket.destroy()),
-    kill: () => stop(servers, sockets, (socket) => socket.resetAndDestroy())
+    close: async () => {
+      await Promise.all([stop(servers, sockets, (socket) => socket.destroy()), mail?.close()]);
+    },
+    kill: async () => {
+      const reset = stop(servers, sockets, (socket) => socket.resetAndDestroy());
+      await Promise.all([reset, mail?.kill()]);
+    }
   };
-}
-
-async function listen(
-  server: Server,
-  at: { readonly host?: string; readonly port?: number } | undefined
-): Promise<number> {
-  server.listen(at?.port ?? 0, at?.host ?? '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
-
-async function stop(
-  servers: readonly Server[],
-  sockets: ReadonlySet<Socket>,
-  end: (socket: Socket) => void
-): Promise<void> {
-  const closed = [
-    ...servers.map((server) => new Promise((resolve) => server.close(resolve))),
-    ...[...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-  ];
-  for (const socket of sockets) end(socket);
-  await Promise.all(closed);
 }

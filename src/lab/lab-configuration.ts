@@ -1,10 +1,11 @@
-// The configuration that the lab writes for Ballast: both templates before the same two servers.
+// The configuration that the lab writes for Ballast: templates of HTTPS and of mail before the same
+// two servers.
 
+import type { MailProtocol } from './mail-connection.ts';
+import type { MailPortName } from './mail.ts';
 import type { LabPlaces } from './lab-places.ts';
 
 export const serverNames = ['EX01', 'EX02'] as const;
-/** Names of the two virtual services, as they stand in the status. */
-export const serviceNames = ['Offloaded', 'Reencrypted'] as const;
 
 export function labConfiguration(places: LabPlaces): string {
   return `# Written by the lab; gone with it.
@@ -36,7 +37,37 @@ ${realServers(places, places.serverHttp)}
     checkPort: ${places.serverHttps}
     realServers:
 ${realServers(places, places.serverHttps)}
+${mailProtocols.map((protocol) => mailServices(places, protocol)).join('')}`;
+}
+
+export const mailProtocols = ['imap', 'pop3', 'smtp'] as const;
+
+/** The first word of a service's name is a row of the status, the other one a column. */
+export const mailNames = { imap: 'IMAP', pop3: 'POP', smtp: 'SMTP' } as const;
+export const mailWays = ['STARTTLS', 'TLS', 'through'] as const;
+
+function mailServices(places: LabPlaces, protocol: MailProtocol): string {
+  const name = mailNames[protocol];
+  const { startTls, offloaded, passedThrough } = places.mail[protocol];
+  const ways: readonly (readonly [template: string, port: number, server: MailPortName])[] = [
+    [`${name} with STARTTLS`, startTls, protocol],
+    [`${name}S Offloaded`, offloaded, protocol],
+    [`${name}S`, passedThrough, `${protocol}s`]
+  ];
+  return ways
+    .map(([template, port, server], at) => {
+      const serverPort = places.serverMail[server];
+      const ours = at < 2 ? '\n    certificates: [lab]' : '';
+      return `  - template: Exchange 2016 ${template}
+    name: ${name} ${mailWays[at]}
+    address: 127.0.0.1
+    port: ${port}${ours}
+    checkPort: ${serverPort}
+    realServers:
+${realServers(places, serverPort)}
 `;
+    })
+    .join('');
 }
 
 function realServers({ serverAddresses }: LabPlaces, port: number): string {

@@ -3,6 +3,8 @@
 
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import type { MailProtocol } from './mail-connection.ts';
+import type { MailPortName } from './mail.ts';
 
 export interface LabPlaces {
   /** Of EX01 and EX02: two addresses, so that both have the same ports, as real servers do. */
@@ -14,6 +16,15 @@ export interface LabPlaces {
   readonly reencrypted: number;
   readonly reencryptedRedirect: number;
   readonly admin: number;
+  readonly serverMail: Readonly<Record<MailPortName, number>>;
+  readonly mail: Readonly<Record<MailProtocol, MailServicePorts>>;
+}
+
+/** Of Ballast: TLS by STARTTLS, from the first byte on, and of the servers themselves. */
+export interface MailServicePorts {
+  readonly startTls: number;
+  readonly offloaded: number;
+  readonly passedThrough: number;
 }
 
 const first = '127.0.0.1';
@@ -32,11 +43,37 @@ export async function findPlaces(): Promise<LabPlaces> {
       offloaded: await freePort(8443, [first], held),
       reencryptedRedirect: await freePort(9080, [first], held),
       reencrypted: await freePort(9443, [first], held),
-      admin: await freePort(8444, [first], held)
+      admin: await freePort(8444, [first], held),
+      serverMail: {
+        imap: await freePort(7143, pair, held),
+        imaps: await freePort(7993, pair, held),
+        pop3: await freePort(7110, pair, held),
+        pop3s: await freePort(7995, pair, held),
+        smtp: await freePort(7025, pair, held),
+        smtps: await freePort(7465, pair, held)
+      },
+      mail: {
+        imap: await mailPorts(8143, 8993, 9993, held),
+        pop3: await mailPorts(8110, 8995, 9995, held),
+        smtp: await mailPorts(8025, 8465, 9465, held)
+      }
     };
   } finally {
     await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
   }
+}
+
+async function mailPorts(
+  startTls: number,
+  offloaded: number,
+  passedThrough: number,
+  held: Server[]
+): Promise<MailServicePorts> {
+  return {
+    startTls: await freePort(startTls, [first], held),
+    offloaded: await freePort(offloaded, [first], held),
+    passedThrough: await freePort(passedThrough, [first], held)
+  };
 }
 
 /** Linux and Windows own all of 127/8; elsewhere the IPv6 loopback serves. */

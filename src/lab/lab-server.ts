@@ -14,13 +14,21 @@ export class LabServer {
   readonly #options: ExchangeOptions;
   /** Called when the process ended without `end` having been called. */
   readonly #onDeath: () => void;
+  readonly #onDelivery: (user: string, bytes: Uint8Array) => void;
   readonly #inactive = new Set<string>();
+  #mailActive = true;
   #child: ChildProcess | undefined;
 
-  constructor(name: string, options: ExchangeOptions, onDeath: () => void) {
+  constructor(
+    name: string,
+    options: ExchangeOptions,
+    onDeath: () => void,
+    onDelivery: (user: string, bytes: Uint8Array) => void
+  ) {
     this.name = name;
     this.#options = options;
     this.#onDeath = onDeath;
+    this.#onDelivery = onDelivery;
   }
 
   /** Undefined while it is dead. */
@@ -28,12 +36,20 @@ export class LabServer {
     return this.#child?.pid;
   }
 
+  get mailActive(): boolean {
+    return this.#mailActive;
+  }
+
   isActive(directory: string): boolean {
     return !this.#inactive.has(directory);
   }
 
   async start(): Promise<void> {
-    const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(program, {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // Mail goes through as bytes.
+      serialization: 'advanced'
+    });
     this.#child = child;
     child.on('exit', () => {
       if (this.#child !== child) return;
@@ -49,8 +65,12 @@ export class LabServer {
     const said = once(child, 'message').then(([message]) => message as FromExchange);
     const first = await Promise.race([said, dead]);
     if (first.type === 'failed') throw new Error(`${this.name} cannot start: ${first.reason}`);
+    child.on('message', (message: FromExchange) => {
+      if (message.type === 'delivery') this.#onDelivery(message.user, message.bytes);
+    });
     for (const directory of this.#inactive)
       tell(child, { type: 'component', directory, active: false });
+    if (!this.#mailActive) tell(child, { type: 'mail', active: false });
   }
 
   kill(): void {
@@ -61,6 +81,16 @@ export class LabServer {
     if (active) this.#inactive.delete(directory);
     else this.#inactive.add(directory);
     if (this.#child !== undefined) tell(this.#child, { type: 'component', directory, active });
+  }
+
+  /** Whether its mail services greet, or refuse as in maintenance. */
+  setMail(active: boolean): void {
+    this.#mailActive = active;
+    if (this.#child !== undefined) tell(this.#child, { type: 'mail', active });
+  }
+
+  deliver(user: string, bytes: Uint8Array): void {
+    if (this.#child !== undefined) tell(this.#child, { type: 'deliver', user, bytes });
   }
 
   async end(): Promise<void> {

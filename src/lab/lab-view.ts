@@ -40,7 +40,7 @@ export async function showOnTerminal(
         '',
         ...(status === undefined ? ['Ballast does not answer'] : statusTable(status)),
         '',
-        '1/2 kill or revive EX01/EX02   o OWA health page of EX01   q quit'
+        '1/2 kill or revive EX01/EX02   o OWA health page, m mail services of EX01   q quit'
       ];
       // A line that wraps, or scrolls away, would break the counting of lines.
       const fitting = lines
@@ -63,6 +63,8 @@ function obeyKey(key: string, servers: readonly LabServer[], stop: AbortControll
       return second && killOrRevive(second);
     case 'o':
       return first?.setComponent('owa', !first.isActive('owa'));
+    case 'm':
+      return first?.setMail(!first.mailActive);
     case 'q':
     case controlC:
       return stop.abort();
@@ -78,7 +80,8 @@ function killOrRevive(server: LabServer): void {
 function describeServer(server: LabServer): string {
   if (server.pid === undefined) return `${server.name} dead`;
   const owa = server.isActive('owa') ? '' : ', OWA inactive';
-  return `${server.name} process ${server.pid}${owa}`;
+  const mail = server.mailActive ? '' : ', mail inactive';
+  return `${server.name} process ${server.pid}${owa}${mail}`;
 }
 
 /** Waits for the next look; false when the lab is to end. */

@@ -1,5 +1,6 @@
-// `ballast lab`: two stand-in Exchange servers, Ballast before them with both templates, and a
-// place to watch what happens when a server dies. Everything ends with it and nothing is left.
+// `ballast lab`: two stand-in Exchange servers, Ballast before them with templates of HTTPS and of
+// mail, and a place to watch what happens when a server dies. Everything ends with it and nothing
+// is left.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,7 @@ const pace: Partial<Pace> = {
   eventPeriodMs: 2000,
   events: 30
 };
+const newsPeriodMs = 5000;
 
 /** Returns the exit code: 0 when the visitor ended the lab, 1 when something in it failed. */
 export async function runLab(): Promise<number> {
@@ -56,7 +58,7 @@ async function inLab(folder: string, servers: LabServer[], stop: AbortController
   // One certificate for all, as Extended Protection wants it of real servers.
   const tls = { key: certificate.keyPem, cert: certificate.chainPem };
   for (const [at, name] of serverNames.entries()) {
-    servers.push(standIn(name, at, places, tls, { terminal, stop: stop.signal }));
+    servers.push(standIn(name, at, places, tls, { terminal, stop: stop.signal, servers }));
   }
   await Promise.all(servers.map((server) => server.start()));
   await writeFile(join(folder, 'lab.pem'), certificate.chainPem);
@@ -82,24 +84,46 @@ async function inLab(folder: string, servers: LabServer[], stop: AbortController
   }
 }
 
+interface LabRun {
+  readonly terminal: boolean;
+  readonly stop: AbortSignal;
+  /** All of them, in the end. */
+  readonly servers: readonly LabServer[];
+}
+
 function standIn(
   name: string,
   at: number,
   places: LabPlaces,
   tls: { readonly key: string; readonly cert: string },
-  { terminal, stop }: { readonly terminal: boolean; readonly stop: AbortSignal }
+  { terminal, stop, servers }: LabRun
 ): LabServer {
   const host = places.serverAddresses[at] ?? '127.0.0.1';
+  const { imap, imaps, pop3, pop3s, smtp, smtps } = places.serverMail;
   const options = {
     name: `${name.toLowerCase()}.${domain}`,
     http: { host, port: places.serverHttp },
     https: { host, port: places.serverHttps, ...tls },
+    mail: {
+      imap: { host, port: imap },
+      imaps: { host, port: imaps },
+      pop3: { host, port: pop3 },
+      pop3s: { host, port: pop3s },
+      smtp: { host, port: smtp },
+      smtps: { host, port: smtps },
+      tls,
+      newsPeriodMs
+    },
     pace
   };
-  const server: LabServer = new LabServer(name, options, () => {
+  const onDeath = (): void => {
     // On a terminal a key brings it back.
     if (!terminal) void reviveLater(server, stop);
-  });
+  };
+  const onDelivery = (user: string, bytes: Uint8Array): void => {
+    for (const other of servers) if (other !== server) other.deliver(user, bytes);
+  };
+  const server: LabServer = new LabServer(name, options, onDeath, onDelivery);
   return server;
 }
 

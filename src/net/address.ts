@@ -14,10 +14,22 @@ export function parseAddress(text: string): string | undefined {
   // The tail of `::ffff:1.2.3.4` is held to the same form as any other IPv4 address.
   const tail = text.slice(text.lastIndexOf(':') + 1).split('%', 1)[0] ?? '';
   if (tail.includes('.') && !ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
-  const address = ipaddr.IPv6.parse(text);
-  return address.isIPv4MappedAddress()
-    ? address.toIPv4Address().toString()
-    : address.toRFC5952String();
+  return canonical(ipaddr.IPv6.parse(text));
+}
+
+/** The canonical form of the address with these 4 or 16 bytes. */
+export function addressOfBytes(bytes: Uint8Array): string {
+  return canonical(ipaddr.fromByteArray([...bytes]));
+}
+
+/** 4 or 16 bytes; `address` must be canonical. Its zone means nothing to other machines. */
+export function addressBytes(address: string): number[] {
+  return ipaddr.parse(address.split('%', 1)[0] ?? '').toByteArray();
+}
+
+/** What a socket calls an address: an IPv4 peer of an IPv6 listener is an IPv4 peer. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /** `address` must be canonical. */
@@ -87,4 +99,11 @@ export function parseNetmask(text: string): number | undefined {
   if (/^(?:[0-9]|[12][0-9]|3[0-2])$/.test(text)) return Number(text);
   if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
   return ipaddr.IPv4.parse(text).prefixLengthFromSubnetMask() ?? undefined;
+}
+
+function canonical(address: ipaddr.IPv4 | ipaddr.IPv6): string {
+  if (address instanceof ipaddr.IPv4) return address.toString();
+  return address.isIPv4MappedAddress()
+    ? address.toIPv4Address().toString()
+    : address.toRFC5952String();
 }

@@ -106,6 +106,20 @@ export class Connection {
     return this.socket.write(bytes);
   }
 
+  /**
+   * Gives the socket away, for TLS to begin on it: from here on it is read no more, and for whoever
+   * held it this connection is closed.
+   */
+  release(): Socket {
+    const { socket } = this;
+    socket.pause();
+    socket.off('data', onData).off('end', onEnd).off('error', onError);
+    socket.off('close', onClose).off('drain', onDrain);
+    this.#receiver = undefined;
+    this.#state = 'closed';
+    return socket;
+  }
+
   destroy(): void {
     this.socket.destroy();
   }

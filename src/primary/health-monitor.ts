@@ -125,9 +125,13 @@ function services({ virtualServices }: Configuration): [fullName: string, servic
 }
 
 function watchedServers(configuration: Configuration): WatchedServer[] {
-  return services(configuration).flatMap(([service, { realServers, check }]) =>
-    realServers.map((server) => ({ service, server, check }))
+  const headers = new Map(
+    configuration.virtualServices.map(({ name, tcp }) => [name, tcp?.proxyProtocol])
   );
+  return services(configuration).flatMap(([service, { realServers, check }]) => {
+    const proxyProtocol = headers.get(service) ?? 'none';
+    return realServers.map((server) => ({ service, server, check, proxyProtocol }));
+  });
 }
 
 /** Weight, limit and enable do not matter to a check. */
@@ -135,8 +139,9 @@ function sameCheck(a: WatchedServer, b: WatchedServer): boolean {
   return checkKey(a) === checkKey(b);
 }
 
-function checkKey({ service, server: { name, address, port }, check }: WatchedServer): string {
-  return JSON.stringify([service, name, address, port, check]);
+function checkKey({ service, server, check, proxyProtocol }: WatchedServer): string {
+  const { name, address, port } = server;
+  return JSON.stringify([service, name, address, port, check, proxyProtocol]);
 }
 
 function startSpread(watches: readonly ServerWatch[]): void {

@@ -15,7 +15,9 @@ export interface ListenAddress {
 export function listenAddresses({ virtualServices }: Configuration): ListenAddress[] {
   return virtualServices
     .filter(({ enable }) => enable)
-    .map(({ address, port, name }) => ({ address, port, owner: name }));
+    .flatMap(({ address, port, extraPorts, name }) =>
+      [port, ...extraPorts].map((one) => ({ address, port: one, owner: name }))
+    );
 }
 
 export function adminAddress({ admin: { address, port } }: Configuration): ListenAddress {

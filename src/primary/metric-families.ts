@@ -63,8 +63,13 @@ export const families = {
       "Ballast's own, before one was chosen",
     [...server, 'code']
   ),
+  ballast_sessions_total: counter(
+    'sessions of mail that ended, with the server that they had; those that got none count as errors',
+    server
+  ),
   ballast_errors_total: counter(
-    "Ballast's own answers and early ends, by the reason that the access log has",
+    "Ballast's own answers and early ends, by the reason that the access log has; requests and " +
+      'sessions have some reasons each that the other cannot have',
     [...service, 'reason']
   ),
   ballast_request_first_byte_seconds: histogram(
@@ -73,6 +78,10 @@ export const families = {
   ),
   ballast_request_duration_seconds: histogram(
     "from the end of a request's head to the end of its answer; polls and tunnels take long",
+    service
+  ),
+  ballast_session_duration_seconds: histogram(
+    'from the connection of a client to the end of its session',
     service
   ),
   ballast_service_up: gauge(
@@ -93,11 +102,11 @@ export const families = {
   ballast_real_server_connections_open: gauge('connections open now, dials too', server),
   ballast_real_server_connect_failures_total: counter('dials that failed', server),
   ballast_real_server_sent_bytes_total: counter(
-    'bytes to the server, added when a request ends',
+    'bytes to the server, added when a request ends, and in sessions on the way',
     server
   ),
   ballast_real_server_received_bytes_total: counter(
-    "bytes of the server's answers, added when a request ends",
+    "bytes of the server's answers, added when a request ends, and in sessions on the way",
     server
   ),
   ballast_persistence_entries: gauge('entries in the table of persistence', service)

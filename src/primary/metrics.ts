@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Certificate, Configuration, RealServer } from '../config/model.ts';
 import { answersIn, errorsIn, latencyIn, serverPlaces, serverRow } from '../counters.ts';
 import { servicePlaces, serviceRow, statusClasses, type Row } from '../counters.ts';
+import type { ErrorCode } from '../error.ts';
 import { formatEndpoint } from '../net/address.ts';
 import { labelText, writeFamily, writeHistogram, type Sample } from './exposition.ts';
 import { families, type FamilyName } from './metric-families.ts';
@@ -42,8 +43,33 @@ export function reportMetrics(input: MetricsInput): string {
   ].join('');
 }
 
+/** Reasons that only a request can end for, and only a session; all others are of both. */
+const requestReasons: ReadonlySet<ErrorCode> = new Set([
+  'malformed-request',
+  'uri-too-long',
+  'head-too-large',
+  'not-implemented',
+  'version-not-supported',
+  'request-timeout',
+  'no-rule',
+  'rule-must-fail',
+  'server-timeout',
+  'malformed-answer',
+  'truncated-answer',
+  'service-gone'
+]);
+const sessionReasons: ReadonlySet<ErrorCode> = new Set([
+  'greeting-refused',
+  'protocol-violation',
+  'line-too-long',
+  'login-timeout',
+  'idle',
+  'drained'
+]);
+
 interface ServiceView {
   readonly isVirtualService: boolean;
+  readonly isHttp: boolean;
   readonly hasTls: boolean;
   readonly virtualServiceLabel: string;
   readonly labels: string;
@@ -74,6 +100,7 @@ function viewOf(one: ListedService, input: MetricsInput): ServiceView {
     : serviceStatus(service, healthOf, virtualService);
   return {
     isVirtualService,
+    isHttp: virtualService.vsType === 'http',
     hasTls: virtualService.tls !== undefined,
     virtualServiceLabel: labelText({ virtual_service: virtualService.name }),
     labels: labelText(names),
@@ -154,6 +181,8 @@ function workerMetrics({ workers, workerDeaths, residentBytes }: MetricsInput): 
 function serviceMetrics(services: readonly ServiceView[]): string[] {
   const main = services.filter(({ isVirtualService }) => isVirtualService);
   const secure = main.filter(({ hasTls }) => hasTls);
+  const http = services.filter(({ isHttp }) => isHttp);
+  const mail = services.filter(({ isHttp }) => !isHttp);
   const { clientConnections, tlsHandshakes, tlsFailures, firstByte, duration } = servicePlaces;
   const placeOf = (name: FamilyName, views: readonly ServiceView[], place: number): string =>
     write(
@@ -168,17 +197,23 @@ function serviceMetrics(services: readonly ServiceView[]): string[] {
     ),
     placeOf('ballast_tls_handshakes_total', secure, tlsHandshakes),
     placeOf('ballast_tls_handshake_failures_total', secure, tlsFailures),
-    write('ballast_requests_total', services.flatMap(requestSamples)),
+    write('ballast_requests_total', http.flatMap(requestSamples)),
+    write('ballast_sessions_total', mail.flatMap(sessionSamples)),
     write('ballast_errors_total', services.flatMap(errorSamples)),
     writeHistogram(
       'ballast_request_first_byte_seconds',
       families.ballast_request_first_byte_seconds,
-      services.map(({ labels, row }) => [labels, latencyIn(row, firstByte)])
+      http.map(({ labels, row }) => [labels, latencyIn(row, firstByte)])
     ),
     writeHistogram(
       'ballast_request_duration_seconds',
       families.ballast_request_duration_seconds,
-      services.map(({ labels, row }) => [labels, latencyIn(row, duration)])
+      http.map(({ labels, row }) => [labels, latencyIn(row, duration)])
+    ),
+    writeHistogram(
+      'ballast_session_duration_seconds',
+      families.ballast_session_duration_seconds,
+      mail.map(({ labels, row }) => [labels, latencyIn(row, duration)])
     ),
     write(
       'ballast_service_up',
@@ -203,12 +238,19 @@ function requestSamples({ labels, row, servers }: ServiceView): Sample[] {
   ];
 }
 
+function sessionSamples({ servers }: ServiceView): Sample[] {
+  return servers.map(({ labels, row }) => [labels, row[serverPlaces.sessions] ?? 0]);
+}
+
 function classSamples(labels: string, answers: readonly number[]): Sample[] {
   return statusClasses.map((code, n) => [`${labels},${labelText({ code })}`, answers[n] ?? 0]);
 }
 
-function errorSamples({ labels, row }: ServiceView): Sample[] {
-  return errorsIn(row).map(([reason, count]) => [`${labels},${labelText({ reason })}`, count]);
+function errorSamples({ labels, row, isHttp }: ServiceView): Sample[] {
+  const foreign = isHttp ? sessionReasons : requestReasons;
+  return errorsIn(row)
+    .filter(([reason, count]) => count > 0 || !foreign.has(reason))
+    .map(([reason, count]) => [`${labels},${labelText({ reason })}`, count]);
 }
 
 function serverMetrics(servers: readonly ServerView[]): string[] {

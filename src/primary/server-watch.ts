@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import type { CheckSettings, Health, RealServer } from '../config/model.ts';
 import { compilePattern } from '../content-rule/pattern.ts';
-import { CheckFailure, type CheckOptions } from '../health-check/health-check.ts';
+import { CheckFailure, type CheckOptions, type CheckTarget } from '../health-check/health-check.ts';
 import { initialState, observe, wantsRetry } from '../health-check/health.ts';
 import type { CheckResult, CheckState } from '../health-check/health.ts';
 import { healthChecks } from '../health-check/registry.ts';
@@ -14,6 +14,8 @@ export interface WatchedServer {
   readonly service: string;
   readonly server: RealServer;
   readonly check: CheckSettings;
+  /** What the server's own port wants of every connection. */
+  readonly proxyProtocol: 'none' | 'v1' | 'v2';
 }
 
 export interface HealthRecord {
@@ -111,8 +113,8 @@ export class ServerWatch {
   }
 
   async #tryOnce(): Promise<CheckResult> {
-    const { server, check } = this.watched;
-    const target = { address: server.address, port: check.port === 0 ? server.port : check.port };
+    const { check } = this.watched;
+    const target = targetOf(this.watched);
     const running = new AbortController();
     const deadline = setTimeout(() => running.abort(), check.timeoutMs);
     this.#running = running;
@@ -170,6 +172,13 @@ export class ServerWatch {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#run(), delayMs);
   }
+}
+
+function targetOf({ server, check, proxyProtocol }: WatchedServer): CheckTarget {
+  const port = check.port === 0 ? server.port : check.port;
+  // Another port is another service of the machine, which knows nothing of such headers.
+  const isProxied = proxyProtocol !== 'none' && port === server.port;
+  return { address: server.address, port, ...(isProxied && { proxyProtocol }) };
 }
 
 function optionsOf(check: CheckSettings): CheckOptions {

@@ -3,6 +3,7 @@
 
 import type { CheckSettings, Configuration, RealServer, Service } from '../config/model.ts';
 import type { VirtualService } from '../config/model.ts';
+import { beginsWithTls } from '../health-check/start-tls.ts';
 import type { HealthRecord } from './server-watch.ts';
 import type { ServerCounts } from './worker-counts.ts';
 import { realServerStatus, serviceStatus, virtualServiceStatus } from './status.ts';
@@ -17,6 +18,8 @@ export interface StatusInput {
   readonly record: (id: string) => HealthRecord | undefined;
   readonly clients: number;
   readonly requests: number;
+  /** Of mail, those that had a server and ended. */
+  readonly sessions: number;
   /** Own answers and early ends by reason. */
   readonly errors: Readonly<Record<string, number>>;
   readonly countsOf: (id: string) => ServerCounts;
@@ -49,6 +52,7 @@ export function reportStatus(input: StatusInput): object {
     })),
     clients: input.clients,
     requests: input.requests,
+    sessions: input.sessions,
     errors: input.errors,
     persistence: input.persistence,
     virtualServices: configuration.virtualServices.map((service) =>
@@ -56,6 +60,8 @@ export function reportStatus(input: StatusInput): object {
     )
   };
 }
+
+type VsType = VirtualService['vsType'];
 
 interface View {
   readonly configuration: Configuration;
@@ -70,17 +76,22 @@ function reportVirtualService(service: VirtualService, view: View): object {
     name: service.name,
     address: service.address,
     port: service.port,
+    extraPorts: service.extraPorts,
     prot: 'tcp',
+    vsType: service.vsType,
+    // What is spoken, and the STARTTLS that Ballast ends; null where that is no question.
+    protocol: service.tcp?.protocol ?? null,
+    startTls: service.tcp?.startTls ?? null,
     layer: 'L7',
     certificateInstalled: certificateInstalled(service, view.configuration),
     status: virtualServiceStatus(service, view.healthOf),
-    ...reportService(service, view),
+    ...reportService(service, service.vsType, view),
     subVSs: service.subVSs.map((subVS) => ({
       name: subVS.name,
       status: serviceStatus(subVS, view.healthOf, service),
       rules: subVS.rules.map(({ name }) => name),
       isDefault: subVS.isDefault,
-      ...reportService(subVS, view)
+      ...reportService(subVS, service.vsType, view)
     }))
   };
 }
@@ -94,34 +105,55 @@ function certificateInstalled(
   return assigned.every(({ selfSigned }) => selfSigned) ? 'self-signed' : tls.certificates;
 }
 
-function reportService(service: Service, view: View): object {
+function reportService(service: Service, vsType: VsType, view: View): object {
   return {
     schedule: service.schedule,
     // Beside `Down`, where servers may be up all the same.
     reason: whyDown(service, view.healthOf) ?? null,
     persist: service.persistence?.mode ?? 'none',
     // Without servers there is nothing that is checked, whatever the settings say.
-    check: service.realServers.length === 0 ? 'none' : describeCheck(service.check),
-    realServers: service.realServers.map((server) => reportServer(server, view)),
-    sorryServer: service.standby === undefined ? null : reportSorryServer(service.standby, view)
+    check: service.realServers.length === 0 ? 'none' : describeCheck(service),
+    realServers: service.realServers.map((server) => reportServer(server, vsType, view)),
+    sorryServer:
+      service.standby === undefined ? null : reportSorryServer(service.standby, vsType, view)
   };
 }
 
 /** It is never checked, so there is no more to say. */
-function reportSorryServer({ id, name, address, port }: RealServer, view: View): object {
-  return { name, address, port, activeConnections: view.active(id), ...view.countsOf(id) };
+function reportSorryServer(
+  { id, name, address, port }: RealServer,
+  vsType: VsType,
+  view: View
+): object {
+  return { name, address, port, ...reportCounts(id, vsType, view) };
 }
 
-/** In words, as the operator would say it: `https GET /owa/healthcheck.htm on port 443`. */
-function describeCheck(check: CheckSettings): string {
+/** A service has either requests or sessions. */
+function reportCounts(id: string, vsType: VsType, { active, countsOf }: View): object {
+  const { requests, sessions, ...counts } = countsOf(id);
+  const served = vsType === 'http' ? { requests } : { sessions };
+  return { activeConnections: active(id), ...served, ...counts };
+}
+
+/** In words: `https GET /owa/healthcheck.htm on port 443`, `imap over TLS on port 993`. */
+function describeCheck({ check, realServers }: Service): string {
   if (check.type === 'none') return 'none';
-  const asks = check.type === 'tcp' ? '' : ` ${check.method} ${check.url}`;
+  const isHttp = check.type === 'http' || check.type === 'https';
+  const asks = isHttp ? ` ${check.method} ${check.url}` : howMailIsAsked(check, realServers);
   const port = check.port === 0 ? "the server's port" : `port ${check.port}`;
   const times = `every ${check.intervalMs / 1000} s, ${check.timeoutMs / 1000} s for an answer`;
   return `${check.type}${asks} on ${port}, ${times}, ${check.retries} retries`;
 }
 
-function reportServer(server: RealServer, view: View): object {
+function howMailIsAsked(check: CheckSettings, servers: readonly RealServer[]): string {
+  if (check.type === 'tcp') return '';
+  const secure = servers.every(({ address, port }) =>
+    beginsWithTls({ address, port: check.port || port }, check)
+  );
+  return secure ? ' over TLS' : '';
+}
+
+function reportServer(server: RealServer, vsType: VsType, view: View): object {
   const record = view.record(server.id);
   const health = view.healthOf(server.id);
   return {
@@ -139,8 +171,7 @@ function reportServer(server: RealServer, view: View): object {
     lastCheck: isoTime(record?.lastCheckAtMs),
     lastCheckMs:
       record?.lastCheckDurationMs === undefined ? null : round(record.lastCheckDurationMs),
-    activeConnections: view.active(server.id),
-    ...view.countsOf(server.id)
+    ...reportCounts(server.id, vsType, view)
   };
 }
 

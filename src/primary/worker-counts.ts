@@ -8,6 +8,7 @@ import type { RowChange, WorkerReport } from '../messages.ts';
 export interface ServerCounts {
   readonly connections: number;
   readonly requests: number;
+  readonly sessions: number;
   readonly bytesToServer: number;
   readonly bytesFromServer: number;
 }
@@ -63,6 +64,7 @@ export class WorkerCounts {
     return {
       connections: row[serverPlaces.connections] ?? 0,
       requests: sum(answersIn(row, serverPlaces.answers)),
+      sessions: row[serverPlaces.sessions] ?? 0,
       bytesToServer: row[serverPlaces.bytesToServer] ?? 0,
       bytesFromServer: row[serverPlaces.bytesFromServer] ?? 0
     };
@@ -87,8 +89,8 @@ export class WorkerCounts {
     return sum;
   }
 
-  /** All requests ever, and own answers and early ends by reason. */
-  totals(): { requests: number; errors: Record<string, number> } {
+  /** All requests and sessions ever, and own answers and early ends by reason. */
+  totals(): { requests: number; sessions: number; errors: Record<string, number> } {
     const service = sumOf([this.#goneService, ...this.#services.values()], serviceRow);
     const server = sumOf([this.#goneServer, ...this.#servers.values()], serverRow);
     const errors: Record<string, number> = {};
@@ -99,7 +101,8 @@ export class WorkerCounts {
       ...answersIn(service, servicePlaces.answers),
       ...answersIn(server, serverPlaces.answers)
     ];
-    return { requests: sum(answers), errors };
+    const sessions = server[serverPlaces.sessions] ?? 0;
+    return { requests: sum(answers), sessions, errors };
   }
 }
 

@@ -10,6 +10,7 @@ import type { BindAsk, Staple, ToPrimary, ToWorker, Use } from '../messages.ts';
 import { WorkerCounts, type WorkerState } from './worker-counts.ts';
 import { PersistenceTable } from './persistence-table.ts';
 import { WorkerLoads } from './worker-loads.ts';
+import { ClientCounts } from './client-counts.ts';
 import { listServices } from './service-list.ts';
 import { switchedBy, type Switched } from './switched.ts';
 
@@ -64,6 +65,7 @@ export class Workers {
   readonly #staples = new Map<string, Staple>();
   readonly #members = new Map<number, Member>();
   readonly #loads = new WorkerLoads();
+  readonly #clients = new ClientCounts();
   readonly #respawns = new Set<NodeJS.Timeout>();
   #waiters: Waiter[] = [];
   #loadTimer: NodeJS.Timeout | undefined;
@@ -189,6 +191,7 @@ export class Workers {
         if (member.stage !== 'starting') return;
         member.stage = 'serving';
         this.#loads.join(id);
+        this.#clients.join(id);
         this.counts.join(id);
         this.#sendPlan(member);
         return this.#tellLoadsSoon();
@@ -202,6 +205,9 @@ export class Workers {
         return this.#refuse(message.revision, message.reason);
       case 'load':
         this.#loads.report(id, message.active);
+        return this.#tellLoadsSoon();
+      case 'clients':
+        this.#clients.report(id, message.open);
         return this.#tellLoadsSoon();
       case 'suspect':
         return this.#options.onSuspect(message.id);
@@ -231,6 +237,7 @@ export class Workers {
     const { worker, stage, startedAtMs } = member;
     this.#members.delete(worker.id);
     this.#loads.leave(worker.id);
+    this.#clients.leave(worker.id);
     this.counts.leave(worker.id);
     this.#tellLoadsSoon();
     if (this.#ending) {
@@ -303,6 +310,10 @@ export class Workers {
       for (const [id, elsewhere] of this.#loads.takeStale()) {
         const member = this.#members.get(id);
         if (member !== undefined) send(member, { type: 'load', elsewhere });
+      }
+      for (const [id, elsewhere] of this.#clients.takeStale()) {
+        const member = this.#members.get(id);
+        if (member !== undefined) send(member, { type: 'clients', elsewhere });
       }
     }, loadIntervalMs);
   }

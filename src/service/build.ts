@@ -6,6 +6,7 @@ import { compileRule } from '../content-rule/compile.ts';
 import type { ContentRule } from '../content-rule/content-rule.ts';
 import { compileEdit } from '../content-rule/edit.ts';
 import { whyBelowMinimum } from '../health-check/health.ts';
+import { formatEndpoint } from '../net/address.ts';
 import { schedulers } from '../scheduler/registry.ts';
 import { slowStart } from '../scheduler/slow-start.ts';
 import { certificateFieldNames, connectionFieldNames } from '../tls/client-certificate.ts';
@@ -14,7 +15,7 @@ import { PlanServers, type ServersInput } from './plan-servers.ts';
 import type { RealServer } from './real-server.ts';
 import { persistenceBuilder } from './persistence.ts';
 import { ServiceCounters } from './service-counters.ts';
-import type { PreRule, Service, Switch, VirtualService } from './virtual-service.ts';
+import type { ListenPoint, PreRule, Service, Switch, VirtualService } from './virtual-service.ts';
 
 /** All that runs for one configuration. Replaced as a whole by one assignment. */
 export interface Plan {
@@ -79,7 +80,7 @@ export function buildPlan(input: BuildInput): Plan {
       ...own,
       settings,
       global: configuration.global,
-      listenKey: listenKey(settings),
+      listenPoints: listenPointsOf(settings),
       hasSubVSs: settings.subVSs.length > 0,
       switches: subVSs.flatMap((subVS, i) => switches(subVS, services[i])),
       defaultService: services[defaultIndex],
@@ -159,8 +160,10 @@ function switches(subVS: model.SubVirtualService, service: Service | undefined):
   return subVS.rules.map((rule) => ({ ...preRule(rule), service }));
 }
 
-/** What a listener is known by. */
-export function listenKey(settings: { readonly address: string; readonly port: number }): string {
-  const { address, port } = settings;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+function listenPointsOf({ address, port, extraPorts }: model.VirtualService): ListenPoint[] {
+  return [port, ...extraPorts].map((one) => ({
+    key: formatEndpoint(address, one),
+    address,
+    port: one
+  }));
 }

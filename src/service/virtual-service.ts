@@ -43,11 +43,18 @@ export interface Switch extends PreRule {
   readonly service: Service;
 }
 
+export interface ListenPoint {
+  /** `address:port`, what a listener is known by. */
+  readonly key: string;
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface VirtualService extends Service {
   readonly settings: model.VirtualService;
   readonly global: model.GlobalSettings;
-  /** `address:port`, what a listener is known by. */
-  readonly listenKey: string;
+  /** Its port, and the extra ones. */
+  readonly listenPoints: readonly ListenPoint[];
   readonly switches: readonly Switch[];
   /** The SubVS with the rule `default`. */
   readonly defaultService: Service | undefined;

@@ -1,6 +1,7 @@
-// Begins TLS on sockets that were accepted. Where a service has several certificates, or wants a
-// name, the client's hello is read first and then given to the server of the certificate that fits.
-// Node's SNICallback could not do that: it hears no key kinds, and nothing of clients without SNI.
+// Begins TLS on sockets that were accepted, at once or in mid-session. Where a service has several
+// certificates, or wants a name, the client's hello is read first and then given to the server of
+// the certificate that fits. Node's SNICallback could not do that: it hears no key kinds, and
+// nothing of clients without SNI.
 
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -8,11 +9,11 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { helloBytesMax, readClientHello, type ClientHello } from './client-hello.ts';
 import { handshakeTimeoutMs, type ServerTls } from './contexts.ts';
 
-export interface AcceptorEvents {
-  /** A handshake is done. */
+/** How a handshake went: one of the two is called, once. */
+export interface HandshakeEvents {
   readonly begin: (socket: TLSSocket) => void;
-  /** A handshake failed; the socket ends by itself. */
-  readonly failed: () => void;
+  /** The socket ends by itself. */
+  readonly failed: (reason: string) => void;
 }
 
 /** OCSP responses by the SHA-256 fingerprint of the certificate; the worker keeps them fresh. */
@@ -36,16 +37,21 @@ const unreadHello: ClientHello = {
 export class TlsAcceptor {
   readonly #tls: ServerTls;
   readonly #servers: readonly Server[];
-  readonly #failed: () => void;
+  /** By both ends of the connection: Node does not tell which socket a TLSSocket is on. */
+  readonly #handshakes = new Map<string, Handshake>();
 
   /** `staples` undefined: none are served. */
-  constructor(tls: ServerTls, staples: Staples | undefined, { begin, failed }: AcceptorEvents) {
+  constructor(tls: ServerTls, staples: Staples | undefined) {
     this.#tls = tls;
-    this.#failed = failed;
     this.#servers = tls.options.map((options) => {
-      const server = createServer(options, begin);
-      server.on('tlsClientError', (_error, socket) => {
-        failed();
+      // One whose peer is gone has no endpoints, and is nobody's.
+      const server = createServer(options, (socket) => {
+        const handshake = this.#handshakes.get(endpointsOf(socket));
+        if (handshake === undefined) socket.destroy();
+        else handshake.done(socket);
+      });
+      server.on('tlsClientError', (error, socket) => {
+        this.#handshakes.get(endpointsOf(socket))?.blame(reasonOf(error));
         // After its time-out Node only tells us. Later, so that an alert goes out first.
         setImmediate(() => socket.destroy());
       });
@@ -54,16 +60,22 @@ export class TlsAcceptor {
     });
   }
 
-  accept(socket: Socket): void {
-    if (this.#tls.mustChoose) new HelloReader(socket, (hello) => this.#choose(socket, hello));
-    else this.#servers[0]?.emit('connection', socket);
+  /**
+   * The socket is the acceptor's until one of the events. What the peer sent already must be in the
+   * socket (`unshift`); what was written to it goes out first.
+   */
+  accept(socket: Socket, events: HandshakeEvents): void {
+    socket.on('error', ignore); // its close tells
+    if (this.#tls.mustChoose)
+      new HelloReader(socket, (hello) => this.#choose(socket, hello, events));
+    else this.#begin(0, socket, events);
   }
 
   /** Without a hello the client hung up or was too slow. */
-  #choose(socket: Socket, hello: ClientHello | undefined | 'gone'): void {
+  #choose(socket: Socket, hello: ClientHello | undefined | 'gone', events: HandshakeEvents): void {
     if (hello === 'gone') {
       socket.destroy();
-      this.#failed();
+      events.failed('no TLS hello');
       return;
     }
     // In odd pieces, or too long: OpenSSL may still read it, but then no name has been asked for.
@@ -71,11 +83,77 @@ export class TlsAcceptor {
     if (choice === undefined) {
       const missing = hello?.serverName === undefined && hello?.offersTls13 === true;
       refuse(socket, missing ? alert.missingExtension : alert.unrecognizedName);
-      this.#failed();
+      events.failed('no certificate for the name in the TLS hello');
       return;
     }
+    this.#begin(choice, socket, events);
+  }
+
+  #begin(choice: number, socket: Socket, events: HandshakeEvents): void {
+    const endpoints = endpointsOf(socket);
+    if (endpoints === gone) {
+      socket.destroy();
+      events.failed('client gone');
+      return;
+    }
+    new Handshake(this.#handshakes, endpoints, socket, events);
     this.#servers[choice]?.emit('connection', socket);
   }
+}
+
+/** One that is under way. It failed when its socket closes before it is done. */
+class Handshake {
+  readonly #all: Map<string, Handshake>;
+  readonly #endpoints: string;
+  readonly #socket: Socket;
+  readonly #events: HandshakeEvents;
+  #reason = 'client gone';
+
+  constructor(
+    all: Map<string, Handshake>,
+    endpoints: string,
+    socket: Socket,
+    events: HandshakeEvents
+  ) {
+    this.#all = all;
+    this.#endpoints = endpoints;
+    this.#socket = socket;
+    this.#events = events;
+    all.set(endpoints, this);
+    socket.once('close', this.#closed);
+  }
+
+  done(socket: TLSSocket): void {
+    this.#all.delete(this.#endpoints);
+    this.#socket.off('close', this.#closed);
+    this.#events.begin(socket);
+  }
+
+  /** Why it is about to fail. */
+  blame(reason: string): void {
+    this.#reason = reason;
+  }
+
+  readonly #closed = (): void => {
+    this.#all.delete(this.#endpoints);
+    this.#events.failed(this.#reason);
+  };
+}
+
+const gone = '';
+
+/** Both ends of a connection; no two have the same at a time. */
+function endpointsOf(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (remotePort === undefined || localPort === undefined) return gone;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+function ignore(): void {}
+
+/** OpenSSL's message begins with a thread's number and ends with a line of its source. */
+function reasonOf(error: Error): string {
+  return 'reason' in error ? String(error.reason) : error.message;
 }
 
 function serveStaple(server: Server, chainPem: string, staples: Staples): void {
@@ -88,7 +166,6 @@ function serveStaple(server: Server, chainPem: string, staples: Staples): void {
 
 /** A fatal alert in a record of its own (RFC 8446 6); before there are keys it goes in clear. */
 function refuse(socket: Socket, description: number): void {
-  socket.on('error', () => {});
   // Not the socket's own time-out, which every byte that drips in would renew.
   setTimeout(() => socket.destroy(), lingerTimeMs);
   socket.end(Buffer.from([21, 3, 3, 0, 2, 2, description]));

@@ -52,18 +52,20 @@ const ticketKeysLength = 48;
 
 /**
  * `ticketKeys` must be the same in all workers, so that a client resumes on any of them. At least
- * one certificate is needed.
+ * one certificate is needed. With `alpn` a client that offers protocols must have one of these;
+ * with none of them it may offer what it likes.
  */
 export function buildServerTls(
   settings: TlsSettings,
   certificates: readonly ServerCertificate[],
-  ticketKeys: Buffer
+  ticketKeys: Buffer,
+  alpn: readonly string[] = ['http/1.1']
 ): ServerTls {
   if (certificates.length === 0) throw new Error('TLS needs at least one certificate');
   if (ticketKeys.length !== ticketKeysLength) {
     throw new Error(`ticket keys have ${ticketKeys.length} bytes, not ${ticketKeysLength}`);
   }
-  const common = commonOptions(settings, certificates, ticketKeys);
+  const common = commonOptions(settings, certificates, ticketKeys, alpn);
   return {
     options: certificates.map(({ chainPem, keyPem }) => ({
       ...common,
@@ -79,7 +81,8 @@ export function buildServerTls(
 function commonOptions(
   settings: TlsSettings,
   certificates: readonly ServerCertificate[],
-  ticketKeys: Buffer
+  ticketKeys: Buffer,
+  alpn: readonly string[]
 ): TlsOptions {
   const { clientCaPem } = settings;
   return {
@@ -99,8 +102,8 @@ function commonOptions(
     sessionIdContext: sessionIdContextOf(settings, certificates),
     sessionTimeout: sessionTimeoutSeconds,
     ticketKeys,
-    ALPNProtocols: ['http/1.1'],
     handshakeTimeout: handshakeTimeoutMs,
+    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     ...(clientCaPem !== undefined && {
       requestCert: true,
       rejectUnauthorized: true,

@@ -1,8 +1,9 @@
-// The access line of a request: who, where to, how long, and why it ended. Never a query, a cookie
+// The access line of a request or a session: who, where to, how long, and why it ended. Never a query, a cookie
 // or an Authorization value: they hold secrets.
 
 import type { ProxyError } from '../error.ts';
 import type { Exchange } from './exchange.ts';
+import type { TcpSession } from './tcp-session.ts';
 import type { HttpSession } from './http-session.ts';
 
 /** Enough to find a request by; a line stays far below the 4096 bytes of an atomic write. */
@@ -35,6 +36,30 @@ export function logAccess(exchange: Exchange, endMs: number): void {
   );
 }
 
+/** The line of a session that was relayed. */
+export function logSession(session: TcpSession, endMs: number): void {
+  const { error, startMs, connectedMs } = session;
+  // Clients go as they please; that needs nobody's attention.
+  const quiet = error === undefined || error.code === 'client-closed' || error.code === 'idle';
+  session.traffic.log[quiet ? 'info' : 'warn'](
+    {
+      id: session.id,
+      client: session.from.address,
+      virtualService: session.virtualService.settings.name,
+      server: session.realServer?.settings.name,
+      bytesToServer: session.bytesToServer,
+      bytesToClient: session.bytesToClient,
+      connectMs: connectedMs === 0 ? undefined : tenths(connectedMs - startMs),
+      totalMs: tenths(endMs - startMs),
+      tls: session.tlsVersion,
+      closed: error?.code ?? `${session.endedBy ?? 'client'}-ended`,
+      reason: error?.message,
+      fault: error?.source
+    },
+    'session'
+  );
+}
+
 /** A head that could not be read: there is no request to speak of. */
 export function logRefusal(
   session: HttpSession,
@@ -63,5 +88,9 @@ function printable(text: string): string {
 
 /** Milliseconds with one decimal; undefined for what did not happen. */
 function sinceStart(timeMs: number, exchange: Exchange): number | undefined {
-  return timeMs === 0 ? undefined : Math.round((timeMs - exchange.startMs) * 10) / 10;
+  return timeMs === 0 ? undefined : tenths(timeMs - exchange.startMs);
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }

@@ -25,6 +25,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   'server-timeout': 504,
   'malformed-answer': 502,
   'truncated-answer': 502,
+  'too-many-connections': 503,
   'service-gone': 503,
   draining: 503
 };

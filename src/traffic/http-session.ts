@@ -9,31 +9,23 @@ import type { RequestHead } from '../http1/head.ts';
 import { HeadGatherer } from '../http1/head-gatherer.ts';
 import { RequestParser } from '../http1/parse-head.ts';
 import { Connection, type Receiver } from '../net/connection.ts';
+import { plainAddress } from '../net/address.ts';
 import type { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
 import { certificateFields, connectionLines, serverNameOf } from '../tls/client-certificate.ts';
 import { answerUnread } from './answer.ts';
 import { Exchange, serveExchange } from './exchange.ts';
+import { Linger } from './linger.ts';
 import { HeadFacts } from './request-facts.ts';
 import { ServerConnections } from './server-connections.ts';
-import type { Session, Traffic } from './traffic.ts';
+import type { ClientEnd, Entrance, Session, Traffic } from './traffic.ts';
 
 /** A head must be complete within this time of its first byte (slow loris). */
 const headTimeMs = 30_000;
 /** A connection without any request; browsers open some in advance. */
 const firstRequestTimeMs = 60_000;
-/** A client that takes nothing of the last bytes for this long is gone. */
-const slowReaderTimeMs = 30_000;
 /** How long a client that closed its sending side may wait for its answer. */
 const halfClosedTimeMs = 60_000;
-/** How long we read on after our last byte, so that a reset does not destroy our answer. */
-const lingerTimeMs = 2_000;
-
-/** Where a session's requests go: the service of a listener, replaced at a reload. */
-export interface Entrance {
-  /** Undefined once the configuration has the service no more. */
-  virtualService: VirtualService | undefined;
-}
 
 export class HttpSession implements Session {
   readonly client: Connection;
@@ -55,18 +47,20 @@ export class HttpSession implements Session {
   /** NTLM or Negotiate was seen: the server knows this connection as one user. */
   authenticatesConnection = false;
   state: 'waiting' | 'exchange' | 'lingering' | 'closed' = 'waiting';
+  readonly #clientPort: number;
   #stateSinceMs: number = performance.now();
   #waiting: HeadWait | undefined;
   #mustEnd = false;
   #served = false;
-  #unsentBytes = 0;
+  #linger: Linger | undefined;
   /** By whom the client's certificate was judged; undefined where it needed none. */
   readonly #clientAuthorities: string | undefined;
   #tlsFields: { readonly of: VirtualService; readonly lines: string } | undefined;
 
-  constructor(socket: Socket, entrance: Entrance, traffic: Traffic) {
+  constructor(socket: Socket, from: ClientEnd, entrance: Entrance, traffic: Traffic) {
     this.client = new Connection(socket);
-    this.clientAddress = plainAddress(socket.remoteAddress ?? '');
+    this.clientAddress = from.address;
+    this.#clientPort = from.port;
     // Noted now: a socket that is gone does not tell any more.
     this.tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? undefined) : undefined;
     this.traffic = traffic;
@@ -89,9 +83,9 @@ export class HttpSession implements Session {
 
   /** Both ends as LoadMaster writes them in X-ClientSide. */
   get clientSide(): string {
-    const { localAddress, localPort, remotePort } = this.client.socket;
+    const { localAddress, localPort } = this.client.socket;
     const here = `${plainAddress(localAddress ?? '')}:${localPort}`;
-    return `${this.clientAddress}:${remotePort} -> ${here}`;
+    return `${this.clientAddress}:${this.#clientPort} -> ${here}`;
   }
 
   /** What the servers are told of this connection's TLS (clientCert, passCipher). */
@@ -133,8 +127,7 @@ export class HttpSession implements Session {
     this.servers.closeAll();
     if (this.state === 'closed') return;
     this.#enter('lingering');
-    this.client.socket.end();
-    this.client.receive(new Linger(this));
+    this.#linger = new Linger(this.client, () => this.destroy());
   }
 
   destroy(): void {
@@ -162,7 +155,7 @@ export class HttpSession implements Session {
         this.#checkWaiting(nowMs);
         return;
       case 'lingering':
-        this.#checkLingering(nowMs);
+        this.#linger?.checkDeadline(nowMs);
         return;
       case 'closed':
     }
@@ -215,18 +208,6 @@ export class HttpSession implements Session {
     if (waitedMs > limitMs) this.#waiting?.stop();
   }
 
-  /** A slow client gets the last bytes as long as it takes some; then `lingerTimeMs` more. */
-  #checkLingering(nowMs: number): void {
-    const unsentBytes = this.client.socket.writableLength;
-    if (unsentBytes !== this.#unsentBytes) {
-      this.#unsentBytes = unsentBytes;
-      this.#stateSinceMs = nowMs;
-      return;
-    }
-    const limitMs = unsentBytes > 0 ? slowReaderTimeMs : lingerTimeMs;
-    if (nowMs - this.#stateSinceMs > limitMs) this.destroy();
-  }
-
   /** A server closed a connection that stood for a user: nobody else may come to stand for him. */
   #serverLost(): void {
     if (!this.authenticatesConnection) return;
@@ -239,11 +220,12 @@ export class HttpSession implements Session {
   }
 }
 
-/** The life of a client connection. It never throws. */
-export async function serveHttp(session: HttpSession): Promise<void> {
+/** The life of a client connection, which is short with a `refusal`. It never throws. */
+export async function serveHttp(session: HttpSession, refusal?: ProxyError): Promise<void> {
   session.traffic.sessions.add(session);
   session.counters.clientsOpen++;
   try {
+    if (refusal !== undefined) throw refusal;
     for (;;) {
       const next = session.nextRequest();
       if (!(next instanceof Promise ? await next : next)) break;
@@ -327,30 +309,4 @@ class HeadWait implements Receiver {
     this.#state = 'settled';
     this.#reject(error);
   }
-}
-
-/** Throws away what a client still sends after our last byte. */
-class Linger implements Receiver {
-  readonly #session: HttpSession;
-
-  constructor(session: HttpSession) {
-    this.#session = session;
-  }
-
-  onBytes(): void {}
-
-  onEnd(): void {
-    // The socket closes by itself once our last byte is out as well.
-  }
-
-  onClose(): void {
-    this.#session.destroy();
-  }
-
-  onDrain(): void {}
-}
-
-/** An IPv4 client of an IPv6 listener is an IPv4 client. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

@@ -8,6 +8,7 @@ import type { Persistence, ServerCookie } from '../service/persistence.ts';
 import type { RealServer } from '../service/real-server.ts';
 import { chooseRealServer, presentServer } from '../service/select.ts';
 import type { Service } from '../service/virtual-service.ts';
+import type { Bindings } from './bindings.ts';
 import type { Exchange } from './exchange.ts';
 
 type Choice = RealServer | undefined;
@@ -57,30 +58,50 @@ function look(
   if (named !== undefined && isUsable(service, named, tried)) return named;
   const key = keyOf?.(facts);
   if (key === undefined) return chosen();
-  const bound = traffic.bindings.find(key);
+  return serverOnRecord({ key, timeoutMs, service, tried }, traffic.bindings, chosen);
+}
+
+/** Whose record is looked for, and where it may lead. */
+export interface RecordSearch {
+  readonly key: string;
+  readonly timeoutMs: number;
+  readonly service: Service;
+  readonly tried: readonly RealServer[];
+}
+
+/** The server that the client's record names, else the one that is chosen now and then on record. */
+export function serverOnRecord(
+  search: RecordSearch,
+  bindings: Bindings,
+  chosen: () => Choice
+): Choice | Promise<Choice> {
+  const { key, timeoutMs, service, tried } = search;
+  const bound = bindings.find(key);
   if (bound !== undefined && isFull(bound)) return chosen();
   if (bound !== undefined && isUsable(service, bound, tried)) {
-    traffic.bindings.use(key, bound, timeoutMs);
+    bindings.use(key, bound, timeoutMs);
     return bound;
   }
-  return ask(exchange, service, persistence, key, chosen(), tried);
+  return ask(search, bindings, chosen());
 }
 
 /** The primary's word, unless that server cannot be had. */
 async function ask(
-  exchange: Exchange,
-  service: Service,
-  { timeoutMs }: Persistence,
-  key: string,
-  choice: Choice,
-  tried: readonly RealServer[]
+  { key, timeoutMs, service, tried }: RecordSearch,
+  bindings: Bindings,
+  choice: Choice
 ): Promise<Choice> {
-  const { bindings } = exchange.session.traffic;
   // The sorry server is nobody's for longer than it must be.
   const proposal = choice === service.sorryServer ? undefined : choice;
-  const failed = service.realServers.filter((one) => one.suspected || tried.includes(one));
-  const bound = await bindings.ask(key, proposal, timeoutMs, failed);
-  return bound !== undefined && isUsable(service, bound, tried) ? bound : choice;
+  const failed = new Set([...tried, ...service.realServers.filter((one) => one.suspected)]);
+  for (;;) {
+    const bound = await bindings.ask(key, proposal, timeoutMs, [...failed]);
+    if (bound !== undefined && isUsable(service, bound, tried)) return bound;
+    // One that fell under suspicion meanwhile must not stay on record, or the client goes back to it.
+    const isNews = bound?.suspected === true && bound !== proposal && !failed.has(bound);
+    if (!isNews) return choice;
+    failed.add(bound);
+  }
 }
 
 function schedule(exchange: Exchange, service: Service, tried: readonly RealServer[]): Choice {

@@ -11,9 +11,7 @@ import { Connection, type Receiver } from '../net/connection.ts';
 import { dial } from '../net/dial.ts';
 import type { RealServer } from '../service/real-server.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
-
-/** LoadMaster's connect timeout (kemp-traffic 5.3). */
-const connectTimeoutMs = 4000;
+import { connectTimeoutMs, sourceAddress } from './dialling.ts';
 
 /** One connection to a server. Between exchanges it receives itself: any byte then is unasked for. */
 export class ServerConnection implements Receiver {
@@ -163,14 +161,6 @@ export class ServerConnections {
     else users.push(server);
     server.hold(connection);
   }
-}
-
-/** Guide 2.2: without subnet-originating requests they come from the service's own address. */
-function sourceAddress(virtualService: VirtualService, serverAddress: string): string | undefined {
-  const { subnetOriginating, address } = virtualService.settings;
-  if (subnetOriginating || address === '0.0.0.0' || address === '::') return undefined;
-  // An IPv4 address cannot speak to an IPv6 server.
-  return address.includes(':') === serverAddress.includes(':') ? address : undefined;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,10 +1,30 @@
 // What all sessions of a worker share: the log, who is connected, and the way to tell
 // that a server does not answer.
 
+import type { Socket } from 'node:net';
 import type { Logger } from '../log.ts';
+import { plainAddress } from '../net/address.ts';
 import type { RealServer } from '../service/real-server.ts';
 import { ServiceCounters } from '../service/service-counters.ts';
+import type { VirtualService } from '../service/virtual-service.ts';
 import type { Bindings } from './bindings.ts';
+
+/** Where a session's requests go: the service of a listener, replaced at a reload. */
+export interface Entrance {
+  /** Undefined once the configuration has the service no more. */
+  virtualService: VirtualService | undefined;
+}
+
+/** Who the client is: the far end of its connection, or whom a PROXY header names. */
+export interface ClientEnd {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The far end of a connection as the system sees it. */
+export function clientEndOf(socket: Socket): ClientEnd {
+  return { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+}
 
 export interface Session {
   /** Looks whether a deadline has passed; called about twice a second. */

@@ -9,10 +9,12 @@ import type { RealServer } from '../service/real-server.ts';
 import type { ServiceCounters } from '../service/service-counters.ts';
 import { Traffic } from '../traffic/traffic.ts';
 import { WorkerBindings } from './bindings.ts';
+import { ClientLimits } from './client-limits.ts';
 import { CountersReport, LoadReport } from './reports.ts';
 import { Drains } from './drains.ts';
 import { Listener } from './listeners.ts';
 import { dropPrivileges } from './privileges.ts';
+import { Refusals } from './refusals.ts';
 
 /** How often deadlines of sessions are looked at; they are seconds and minutes long. */
 const sweepIntervalMs = 500;
@@ -29,6 +31,8 @@ const listeners = new Map<string, Listener>();
 /** OCSP responses that the primary fetched, by certificate. */
 const staples = new Map<string, Buffer>();
 const loadReport = new LoadReport();
+const clientLimits = new ClientLimits();
+const refusals = new Refusals(log);
 const drains = new Drains();
 const countersReport = new CountersReport(traffic);
 let plan: Plan | undefined;
@@ -61,6 +65,9 @@ function receive(message: ToWorker): void {
         const server = plan?.realServers.get(id);
         if (server !== undefined) server.activeElsewhere = active;
       }
+      return;
+    case 'clients':
+      clientLimits.receive(message.elsewhere);
       return;
     case 'bound':
       bindings.receive(message);
@@ -96,17 +103,19 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   });
   const ticketKeys = Buffer.from(message.ticketKeys, 'base64');
   for (const staple of message.staples) applyStaple(staple);
-  const wanted = new Set(next.virtualServices.map((service) => service.listenKey));
+  const places = next.virtualServices.flatMap((virtualService) =>
+    virtualService.listenPoints.map((point) => ({ virtualService, ...point }))
+  );
+  const wanted = new Set(places.map(({ key }) => key));
   log.level = configuration.global.logLevel;
   traffic.accessLog = configuration.global.accessLog;
   const fresh = new Map<string, Listener>();
-  for (const virtualService of next.virtualServices) {
-    const { listenKey: key, settings } = virtualService;
+  for (const { virtualService, key, address, port } of places) {
     if (listeners.has(key)) continue;
-    const listener = new Listener(traffic, staples);
+    const listener = new Listener({ traffic, staples, clientLimits, refusals });
     listener.serve(virtualService, next.certificates, ticketKeys);
     try {
-      await listener.listen(settings.address, settings.port);
+      await listener.listen(address, port);
     } catch (error) {
       for (const opened of fresh.values()) opened.close();
       const reason = error instanceof Error ? error.message : String(error);
@@ -115,8 +124,8 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
     }
     fresh.set(key, listener);
   }
-  for (const virtualService of next.virtualServices) {
-    listeners.get(virtualService.listenKey)?.serve(virtualService, next.certificates, ticketKeys);
+  for (const { virtualService, key } of places) {
+    listeners.get(key)?.serve(virtualService, next.certificates, ticketKeys);
   }
   for (const [key, listener] of fresh) listeners.set(key, listener);
   plan = next;
@@ -168,6 +177,8 @@ async function drain(): Promise<void> {
 function reportLoad(): void {
   const changed = loadReport.changes(plan?.realServers.values() ?? []);
   if (changed.length > 0) tell({ type: 'load', active: changed });
+  const open = clientLimits.changes();
+  if (open.length > 0) tell({ type: 'clients', open });
 }
 
 function reportCounters(): void {

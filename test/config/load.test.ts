@@ -40,6 +40,7 @@ t.test('the defaults', async (t) => {
           method: 'HEAD',
           http11: false,
           host: undefined,
+          tls: undefined,
           headers: [],
           codes: [301, 302, 401],
           pattern: undefined,
@@ -57,6 +58,10 @@ t.test('the defaults', async (t) => {
         realServers: [],
         standby: undefined,
         vsType: 'http',
+        tcp: undefined,
+        extraPorts: [],
+        acceptProxyProtocol: false,
+        clientConnsLimit: 0,
         address: '0.0.0.0',
         port: 8080,
         tls: undefined,
@@ -206,23 +211,6 @@ t.test('servers that reach nobody are told of', async (t) => {
 `
   );
   t.match(warnings, [/^web: its own real servers are used by no SubVS/]);
-});
-
-t.test('the usual check goes by the port that is checked', async (t) => {
-  const cases: [lines: string, type: string][] = [
-    ['port: 80, realServers: [10.0.0.1]', 'http'],
-    ['port: 443, realServers: []', 'https'],
-    ['port: 8080, realServers: [10.0.0.1:80, 10.0.0.2:80]', 'http'],
-    ['port: 8080, realServers: [10.0.0.1:443]', 'https'],
-    ['port: 80, realServers: [10.0.0.1:80, 10.0.0.1:443]', 'tcp'],
-    ['port: 80, realServers: [10.0.0.1], checkPort: 443', 'https'],
-    ['port: 80, realServers: [10.0.0.1], checkPort: 25', 'tcp'],
-    ['port: 80, realServers: [10.0.0.1], checkType: none', 'none']
-  ];
-  for (const [lines, type] of cases) {
-    const { configuration } = await load(t.testdir({}), `virtualServices: [{ ${lines} }]`);
-    t.equal(configuration.virtualServices[0]?.check.type, type, lines);
-  }
 });
 
 t.test('host names are resolved, each once', async (t) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { formatProblem } from '../../src/config/problem.ts';
 import { listTemplates, readTemplates, renderTemplate } from '../../src/config/template.ts';
+import { rowLines } from './guide-rows.ts';
 import { load, problemsOf, serviceOf } from './support.ts';
 
 const offloaded = 'Exchange 2016 HTTPS Offloaded';
@@ -49,16 +50,6 @@ const subVSs: [nickname: string, rule: string, checkUrl: string][] = [
   ['RPC', 'RPC', '%2Frpc%2Fhealthcheck.htm']
 ];
 
-/** `key value | key value` as lines of a YAML map. */
-function lines(rows: string, indent: string): string {
-  return rows
-    .split(/[|\n]/)
-    .map((row) => row.trim())
-    .filter((row) => row !== '')
-    .map((row) => `${indent}${row.replace(' ', ': ')}\n`)
-    .join('');
-}
-
 /** The guide's table as a configuration file without a template. */
 function guideFile(reencrypt: 0 | 1, server: string): string {
   const rules = ruleRows.map(
@@ -68,12 +59,12 @@ function guideFile(reencrypt: 0 | 1, server: string): string {
   const subs = subVSs.map(
     ([nickname, rule, url]) =>
       `      - Nickname: ${nickname}\n        rules: [${rule}]\n        CheckUrl: ${url}\n` +
-      lines(subVSRows, '        ')
+      rowLines(subVSRows, '        ')
   );
   return (
     `rules:\n${rules.join('')}virtualServices:\n` +
-    lines(redirectRows, '    ').replace('   ', '  -') +
-    `  - nickname: main\n${lines(mainRows, '    ')}    SSLReencrypt: ${reencrypt}\n` +
+    rowLines(redirectRows, '    ').replace('   ', '  -') +
+    `  - nickname: main\n${rowLines(mainRows, '    ')}    SSLReencrypt: ${reencrypt}\n` +
     `    realServers: ['${server}']\n    subVSs:\n${subs.join('')}`
   );
 }
@@ -172,7 +163,9 @@ t.test('and they come out of it as these', async (t) => {
 });
 
 t.test('a template shown is a configuration that could stand in a file', async (t) => {
-  t.same(listTemplates(), [offloaded, reencrypted, officeOnline]);
+  const all = listTemplates();
+  t.same(all, all.toSorted());
+  for (const name of [offloaded, reencrypted, officeOnline]) t.ok(all.includes(name), name);
   t.equal(renderTemplate('Exchange 2019'), undefined);
   for (const name of [offloaded, reencrypted]) {
     const text = renderTemplate(` ${name.toUpperCase()}`) ?? '';
@@ -199,7 +192,7 @@ t.test("Office Online Server has the guide's values, every one", async (t) => {
   const guide = await load(
     t.testdir({}),
     'virtualServices:\n' +
-      `  - nickname: ${officeOnline}\n${lines(officeOnlineRows, '    ')}` +
+      `  - nickname: ${officeOnline}\n${rowLines(officeOnlineRows, '    ')}` +
       "    realServers: ['10.0.0.21:443', '10.0.0.22:443']\n"
   );
   const servers = 'realServers: [10.0.0.21, 10.0.0.22]';

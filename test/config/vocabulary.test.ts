@@ -71,6 +71,30 @@ t.test('names of parameters, without regard to case and in other spellings', asy
   }
 });
 
+t.test('the usual check goes by the port that is checked', async (t) => {
+  const cases: [lines: string, type: string][] = [
+    ['port: 80, realServers: [10.0.0.1]', 'http'],
+    ['port: 443, realServers: []', 'https'],
+    ['port: 8080, realServers: [10.0.0.1:80, 10.0.0.2:80]', 'http'],
+    ['port: 8080, realServers: [10.0.0.1:443]', 'https'],
+    ['port: 80, realServers: [10.0.0.1:80, 10.0.0.1:443]', 'tcp'],
+    ['port: 80, realServers: [10.0.0.1], checkPort: 443', 'https'],
+    ['port: 80, realServers: [10.0.0.1], checkPort: 25', 'smtp'],
+    ['port: 465, realServers: [10.0.0.1], serverInit: smtp', 'smtp'],
+    ['port: 587, realServers: [10.0.0.1], serverInit: smtp', 'smtp'],
+    ['port: 2110, realServers: [10.0.0.1:110]', 'pop3'],
+    ['port: 995, realServers: [10.0.0.1]', 'pop3'],
+    ['port: 143, realServers: [10.0.0.1], serverInit: imap4', 'imap'],
+    ['port: 993, realServers: [10.0.0.1, 10.0.0.2]', 'imap'],
+    ['port: 80, realServers: [10.0.0.1], checkPort: 26', 'tcp'],
+    ['port: 80, realServers: [10.0.0.1], checkType: none', 'none']
+  ];
+  for (const [lines, type] of cases) {
+    const { configuration } = await load(t.testdir({}), `virtualServices: [{ ${lines} }]`);
+    t.equal(configuration.virtualServices[0]?.check.type, type, lines);
+  }
+});
+
 t.test("the guide's harmless parameters say what is done anyway", async (t) => {
   const lines = [
     'ForceL7: 1',

@@ -13,7 +13,8 @@ export const plain: CheckOptions = {
   headers: [],
   codes: [301, 302, 401],
   postData: undefined,
-  bodyMatches: undefined
+  bodyMatches: undefined,
+  tls: undefined
 };
 export const get: CheckOptions = { ...plain, method: 'GET', url: '/owa/healthcheck.htm' };
 

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -11,7 +12,13 @@ import { Peer, type1, type3 } from './peer.ts';
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const lab = spawn(process.execPath, [program, 'lab'], { stdio: ['ignore', 'pipe', 'inherit'] });
-t.teardown(() => lab.kill('SIGKILL'));
+
+const exited = once(lab, 'exit');
+// A lab that is killed could not end its Ballast.
+t.teardown(async () => {
+  lab.kill('SIGTERM');
+  await exited;
+});
 const lines = createInterface({ input: lab.stdout });
 const seen: string[] = [];
 lines.on('line', (line) => seen.push(line));
@@ -21,7 +28,7 @@ async function line(pattern: RegExp): Promise<RegExpExecArray> {
   for (let at = 0; ; at += 1) {
     while (at >= seen.length) {
       if (lab.exitCode !== null) throw new Error(`the lab ended without ${pattern}`);
-      await Promise.race([once(lines, 'line'), once(lab, 'exit')]);
+      await Promise.race([once(lines, 'line'), exited]);
     }
     const match = pattern.exec(seen[at] ?? '');
     if (match !== null) return match;
@@ -35,12 +42,30 @@ async function dial(port: string | undefined): Promise<Peer> {
   return new Peer(socket);
 }
 
+/** A client of SMTP, in TLS and not greeted again. */
+async function dialStartTls(port: string | undefined): Promise<Peer> {
+  const socket = connectTcp({ port: Number(port), host: '127.0.0.1' });
+  const clear = new Peer(socket);
+  await clear.until('220 ');
+  clear.say('EHLO me\r\n');
+  await clear.until('250 STARTTLS\r\n');
+  clear.say('STARTTLS\r\n');
+  await clear.until('start TLS\r\n');
+  socket.removeAllListeners('data');
+  const secure = connect({ socket, rejectUnauthorized: false });
+  await once(secure, 'secureConnect');
+  t.teardown(() => secure.destroy());
+  return new Peer(secure);
+}
+
 const health = 'GET /owa/healthcheck.htm HTTP/1.1\r\nHost: mail.lab.example\r\n\r\n';
 
-t.test('both templates serve, a dead server is noticed, and nothing is left', async (t) => {
+t.test('all templates serve, a dead server is noticed, and nothing is left', async (t) => {
   const [, folder = ''] = await line(/^ +(\S+)\/ballast\.yaml$/);
   const [, offloaded] = await line(/^https:\/\/127\.0\.0\.1:(\d+) \(offloaded\)/);
   const [, reencrypted] = await line(/https:\/\/127\.0\.0\.1:(\d+) \(re-encrypted\)/);
+  const [, imap] = await line(/^ {2}IMAP \d+ (\d+) \d+ /);
+  const [, smtpStartTls, smtp, smtpThrough] = await line(/SMTP (\d+) (\d+) (\d+)$/);
   const [, ex01, ex02] = await line(/kill -9 (\d+) .* kill -9 (\d+) is EX02/);
   t.ok(existsSync(`${folder}/ballast.yaml`));
 
@@ -58,16 +83,34 @@ t.test('both templates serve, a dead server is noticed, and nothing is left', as
     t.match((await peer.answer()).head, /\r\nX-User: CORP\\bob\r\n/, 'the connection is his');
   }
 
+  const letter = 'MAIL FROM:<>\r\nRCPT TO:<bob@lab.example>\r\nDATA\r\n';
+  for (const port of [smtpStartTls, smtp, smtpThrough]) {
+    const peer = port === smtpStartTls ? await dialStartTls(port) : await dial(port);
+    if (port !== smtpStartTls) await peer.until('220 ');
+    peer.say('EHLO me\r\n');
+    await peer.until('250 XRDST\r\n');
+    peer.say(letter);
+    await peer.until('\r\n354 ');
+    peer.say(`Subject: ${port}\r\n\r\n.\r\n`);
+    t.match(await peer.until('delivery\r\n'), /\[Hostname=EX0[12]\] Queued mail for delivery/);
+  }
+  const reader = await dial(imap);
+  reader.say('1 LOGIN bob Ballast-2\r\n2 SELECT INBOX\r\n');
+  t.match(await reader.until('\r\n2 OK'), '* 6 EXISTS', 'whichever server took them');
+  reader.socket.destroy();
+
   await line(/^EX01 Up for Offloaded /);
+  await line(/^EX01 Up for TLS .*SMTP$/);
   process.kill(Number(ex01), 'SIGKILL');
   await line(/^EX01 died; it comes back in 10 s$/);
   await line(/^EX01 Down for Offloaded .*connection refused/);
+  await line(/^EX01 Down for TLS .*SMTP: .*connection refused/);
   const peer = await dial(offloaded);
   peer.say(health);
   t.equal((await peer.answer()).body, '200 OK<br/>ex02.lab.example');
 
   lab.kill('SIGTERM');
-  const [code] = await once(lab, 'exit');
+  const [code] = await exited;
   t.equal(code, 0);
   t.notOk(existsSync(folder));
   t.throws(() => process.kill(Number(ex02), 0), { code: 'ESRCH' });

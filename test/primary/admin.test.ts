@@ -88,6 +88,15 @@ t.test('which addresses are new', (t) => {
     ])
   );
   t.strictSame(newAddresses(renamed, old), [{ address: '::1', port: 80, owner: 'web' }]);
+  const more = listenAddresses(configurationOf([{ ...web, extraPorts: [8080, 81] }]));
+  t.strictSame(
+    newAddresses(more, old).map(({ port, owner }) => [port, owner]),
+    [
+      [8080, 'web'],
+      [81, 'web']
+    ],
+    'extra ports too'
+  );
   t.end();
 });
 

@@ -1,7 +1,8 @@
 // Small configurations for tests of the primary.
 
 import type { CheckSettings, Configuration, Health, RealServer } from '../../src/config/model.ts';
-import type { Service, SubVirtualService, VirtualService } from '../../src/config/model.ts';
+import type { Service, SubVirtualService, TcpSettings } from '../../src/config/model.ts';
+import type { VirtualService } from '../../src/config/model.ts';
 
 export function configurationOf(
   virtualServices: readonly VirtualService[],
@@ -36,6 +37,7 @@ export function checkSettings(settings: Partial<CheckSettings> = {}): CheckSetti
     method: 'GET',
     http11: false,
     host: undefined,
+    tls: undefined,
     headers: [],
     codes: [301, 302, 401],
     pattern: undefined,
@@ -80,6 +82,24 @@ export function virtualService(settings: Partial<VirtualService> = {}): VirtualS
     reencrypt: undefined,
     subnetOriginating: true,
     subVSs: [],
+    ...settings
+  };
+}
+
+/** A generic service for IMAP. */
+export function mailService(settings: Partial<VirtualService> = {}): VirtualService {
+  return virtualService({ vsType: 'gen', tcp: tcpSettings(), port: 143, ...settings });
+}
+
+export function tcpSettings(settings: Partial<TcpSettings> = {}): TcpSettings {
+  return {
+    protocol: 'imap',
+    startTls: 'no',
+    clearLogin: true,
+    lineBytesMax: 12_288,
+    loginTimeMs: 180_000,
+    proxyProtocol: 'none',
+    xclient: false,
     ...settings
   };
 }

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap';
-import type { CheckSettings, Health, RealServer } from '../../src/config/model.ts';
+import type { CheckSettings, Health, RealServer, TcpSettings } from '../../src/config/model.ts';
 import type { Logger } from '../../src/log.ts';
 import { HealthMonitor } from '../../src/primary/health-monitor.ts';
+import { relays } from '../fixture/configuration.ts';
 import { closedPort, says, scriptedServer } from '../health-check/scripted-server.ts';
 import { checkSettings, configurationOf, realServer, virtualService } from './configuration.ts';
 
@@ -294,3 +295,35 @@ t.test('a service goes down and comes back by the number of its servers', async 
   t.equal(await next(), 'a down');
   t.equal(told().length, 2, 'one will do now');
 });
+
+t.test(
+  'a server that wants a PROXY header gets one with its checks, another port not',
+  async (t) => {
+    const greeted = '* OK ready\r\n';
+    const it = await server(t, (socket, heard) => {
+      if (heard.startsWith('PROXY ') || heard.startsWith('\r\n')) socket.write(greeted);
+      else socket.end('b1 OK\r\n');
+    });
+    const { monitor, next } = monitored(t);
+    const plan = (proxyProtocol: 'none' | 'v1' | 'v2', port: number) => {
+      const tcp = { ...relays({ proxyProtocol }).tcp } as TcpSettings;
+      const check = checkSettings({ type: 'imap', timeoutMs: 200, retries: 0, port });
+      const realServers = [realServer('a', it)];
+      return configurationOf([virtualService({ vsType: 'gen', tcp, check, realServers })]);
+    };
+    monitor.reconcile(plan('v1', 0));
+    t.equal(await next(), 'a up');
+    t.match(it.heard[0], /^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n$/);
+    monitor.reconcile(plan('none', 0));
+    t.equal(await next(), 'a down', 'a changed header is another check');
+    monitor.reconcile(plan('v2', it.port));
+    t.equal(await next(), 'a up');
+    const other = await server(t, () => {});
+    monitor.reconcile(plan('v2', other.port));
+    t.equal(await next(), 'a down');
+    t.strictSame(
+      other.heard.filter((text) => text.includes('QUIT\n')),
+      []
+    );
+  }
+);

@@ -22,7 +22,8 @@ import { noReloads, noteReload } from '../../src/primary/reload-record.ts';
 import { WorkerCounts } from '../../src/primary/worker-counts.ts';
 import { Scrape } from '../fixture/exposition.ts';
 import { testCertificate } from '../fixture/certificates.ts';
-import { configurationOf, realServer, subVS, virtualService } from './configuration.ts';
+import { configurationOf, mailService, realServer, subVS } from './configuration.ts';
+import { virtualService } from './configuration.ts';
 import { readmeFile, withMetrics } from './metrics-table.ts';
 
 const { pem } = await testCertificate('mail.example.com');
@@ -45,6 +46,11 @@ const redirect = virtualService({
   notAvailable: { code: 302, urlOrText: 'https://%h%s' }
 });
 
+const mail = mailService({
+  name: 'IMAP',
+  realServers: [realServer('IMAP/a', { address: '10.0.0.1', port: 143 }, { name: 'EX01' })]
+});
+
 /** What a worker would tell of a row that was empty before. */
 function change(key: string, row: Row): RowChange {
   return [key, [...row.entries()].flatMap(([place, value]) => (value === 0 ? [] : [place, value]))];
@@ -52,14 +58,14 @@ function change(key: string, row: Row): RowChange {
 
 function state(): MetricsInput {
   const counts = new WorkerCounts();
-  const mail = serviceRow();
+  const https = serviceRow();
   const owa = serviceRow();
   const server = serverRow();
-  add(mail, servicePlaces.clientConnections, 4);
-  add(mail, servicePlaces.tlsHandshakes, 3);
-  add(mail, servicePlaces.tlsFailures, 1);
-  countAnswer(mail, servicePlaces.answers, 404);
-  countError(mail, 'no-rule');
+  add(https, servicePlaces.clientConnections, 4);
+  add(https, servicePlaces.tlsHandshakes, 3);
+  add(https, servicePlaces.tlsFailures, 1);
+  countAnswer(https, servicePlaces.answers, 404);
+  countError(https, 'no-rule');
   for (const ms of [0.5, 1, 1.1, 1_700_000, 3_600_001]) {
     countLatency(owa, servicePlaces.duration, ms);
   }
@@ -70,10 +76,16 @@ function state(): MetricsInput {
   add(server, serverPlaces.connectFailures, 1);
   add(server, serverPlaces.bytesToServer, 2 ** 40);
   add(server, serverPlaces.bytesFromServer, 5);
+  const sessions = serviceRow();
+  const mailServer = serverRow();
+  countLatency(sessions, servicePlaces.duration, 30_000);
+  countError(sessions, 'idle');
+  add(mailServer, serverPlaces.sessions, 3);
+  add(mailServer, serverPlaces.bytesToServer, 9);
   counts.join(7);
   counts.report(7, {
-    services: [change('Mail', mail), change('Mail/OWA', owa)],
-    servers: [change('Mail/OWA/a', server)],
+    services: [change('Mail', https), change('Mail/OWA', owa), change('IMAP', sessions)],
+    servers: [change('Mail/OWA/a', server), change('IMAP/a', mailServer)],
     clients: 3,
     clientsOf: [['Mail', 2]],
     residentBytes: 1e8,
@@ -88,7 +100,7 @@ function state(): MetricsInput {
     revision: 2,
     reloads,
     configuration: {
-      ...configurationOf([site, redirect]),
+      ...configurationOf([site, redirect, mail]),
       certificates: [{ ...certificate, selfSigned: true } as never]
     },
     record: (id) => ({
@@ -99,7 +111,7 @@ function state(): MetricsInput {
     }),
     counts,
     active: (id) => (id.endsWith('/a') ? 6 : 0),
-    persistenceEntries: (name) => (name === 'Mail/OWA' ? 17 : undefined),
+    persistenceEntries: (name) => (name === 'Mail/OWA' ? 17 : name === 'IMAP' ? 8 : undefined),
     workers: [
       { pid: 1, slot: 1, startedAtMs: 0, stage: 'serving', state: counts.state(7) },
       { pid: 2, slot: 2, startedAtMs: 0, stage: 'starting', state: undefined }
@@ -186,7 +198,6 @@ t.test('a known state', async (t) => {
     );
   }
   t.equal(scrape.find('ballast_tls_handshakes_total').length, 1, 'none where there is no TLS');
-  t.equal(scrape.find('ballast_errors_total', owa).length, errorCodes.length);
   const [expiry] = scrape.find('ballast_certificate_expiry_timestamp_seconds');
   t.equal(expiry?.labels['certificate'], 'mail');
   t.ok((expiry?.value ?? 0) > Date.now() / 1000);
@@ -204,6 +215,49 @@ t.test('every family is there, with the labels that it is listed with', async (t
   }
   const readme = readFileSync(readmeFile, 'utf8');
   t.equal(readme, withMetrics(readme), 'else run node test/primary/metrics-table.ts');
+});
+
+t.test('requests and sessions have their own families, and their own reasons', (t) => {
+  const scrape = new Scrape(reportMetrics(state()));
+  const imap = { virtual_service: 'IMAP', sub_vs: '' };
+  const server = { ...imap, real_server: 'EX01', address: '10.0.0.1:143' };
+  const one = (name: string, labels: Record<string, string>): unknown =>
+    scrape.find(name, labels).map(({ value }) => value);
+  t.strictSame(one('ballast_sessions_total', server), [3]);
+  t.strictSame(one('ballast_session_duration_seconds_count', imap), [1]);
+  t.strictSame(one('ballast_session_duration_seconds_sum', imap), [30]);
+  t.strictSame(one('ballast_errors_total', { ...imap, reason: 'idle' }), [1]);
+  t.strictSame(one('ballast_errors_total', { ...imap, reason: 'greeting-refused' }), [0]);
+  t.strictSame(one('ballast_real_server_sent_bytes_total', server), [9]);
+  t.strictSame(one('ballast_persistence_entries', imap), [8]);
+  t.strictSame(one('ballast_service_up', imap), [1]);
+  for (const [name, { samples }] of scrape.families) {
+    const services = new Set(samples.map(({ labels }) => labels['virtual_service']));
+    if (/request/.test(name)) t.notOk(services.has('IMAP'), name);
+    if (/session/.test(name)) t.strictSame([...services], ['IMAP'], name);
+  }
+  t.strictSame(one('ballast_errors_total', { ...imap, reason: 'no-rule' }), []);
+  t.strictSame(one('ballast_errors_total', { ...imap, reason: 'no-server' }), [0]);
+  const main = { virtual_service: 'Mail', sub_vs: '' };
+  t.strictSame(one('ballast_errors_total', { ...main, reason: 'login-timeout' }), []);
+  const reasons = [main, imap].flatMap((labels) =>
+    scrape.find('ballast_errors_total', labels).map((sample) => sample.labels['reason'])
+  );
+  t.strictSame(new Set(reasons), new Set(errorCodes), 'together they have all');
+  const counts = new WorkerCounts();
+  const row = serviceRow();
+  countError(row, 'login-timeout');
+  counts.report(1, {
+    services: [change('Mail', row)],
+    servers: [],
+    clients: 0,
+    clientsOf: [],
+    residentBytes: 0,
+    loopDelay: { p50: 0, p99: 0, max: 0 }
+  });
+  const odder = new Scrape(reportMetrics({ ...state(), counts }));
+  t.equal(odder.sum('ballast_errors_total', { reason: 'login-timeout' }), 1, 'nothing is hidden');
+  t.end();
 });
 
 t.test('label values are escaped', (t) => {

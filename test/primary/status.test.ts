@@ -1,9 +1,10 @@
 import t from 'tap';
-import type { VirtualService } from '../../src/config/model.ts';
+import type { CheckSettings, VirtualService } from '../../src/config/model.ts';
 import { reportStatus } from '../../src/primary/status-report.ts';
 import { isUsable, realServerStatus, virtualServiceStatus } from '../../src/primary/status.ts';
 import { serviceTls } from '../fixture/tls-settings.ts';
 import { checkSettings, configurationOf, healthTable } from './configuration.ts';
+import { mailService, tcpSettings } from './configuration.ts';
 import { realServer, subVS, virtualService } from './configuration.ts';
 
 const at = { address: '10.0.0.11', port: 443 };
@@ -189,10 +190,12 @@ t.test('the table of the guide', (t) => {
       }),
       clients: 3,
       requests: 9,
+      sessions: 4,
       errors: { 'no-server': 1 },
       countsOf: (id) => ({
         connections: id === 'a' ? 4 : 0,
         requests: 8,
+        sessions: 0,
         bytesToServer: 16,
         bytesFromServer: 32
       }),
@@ -209,6 +212,7 @@ t.test('the table of the guide', (t) => {
     workers: [{ pid: 17, uptimeSeconds: 61, state: 'serving' }],
     clients: 3,
     requests: 9,
+    sessions: 4,
     errors: { 'no-server': 1 },
     persistence: { records: 5 },
     virtualServices: [
@@ -216,6 +220,10 @@ t.test('the table of the guide', (t) => {
         name: 'Exchange',
         address: '192.0.2.10',
         port: 443,
+        extraPorts: [],
+        vsType: 'http',
+        protocol: null,
+        startTls: null,
         prot: 'tcp',
         layer: 'L7',
         certificateInstalled: ['mail'],
@@ -256,5 +264,73 @@ t.test('the table of the guide', (t) => {
     ]
   });
   t.match(report(true), { virtualServices: [{ certificateInstalled: 'self-signed' }] });
+  t.end();
+});
+
+t.test('mail has sessions, and its checks are told in words', (t) => {
+  const onPort = (id: string, port: number) => realServer(id, { address: '10.0.0.11', port });
+  const checked = (settings: Partial<CheckSettings>, ...ports: number[]): VirtualService =>
+    mailService({
+      check: checkSettings({ intervalMs: 9000, timeoutMs: 4000, ...settings }),
+      realServers: ports.map((port, n) => onPort(String(n), port))
+    });
+  const checks: [service: VirtualService, words: string][] = [
+    [checked({ type: 'imap', port: 143 }, 993), 'imap on port 143'],
+    [checked({ type: 'imap' }, 143), "imap on the server's port"],
+    [checked({ type: 'imap', port: 993 }, 143), 'imap over TLS on port 993'],
+    [checked({ type: 'pop3' }, 995, 995), "pop3 over TLS on the server's port"],
+    [checked({ type: 'pop3' }, 995, 110), "pop3 on the server's port"],
+    [checked({ type: 'smtp', tls: false }, 465), "smtp on the server's port"],
+    [checked({ type: 'smtp', tls: true, port: 26 }, 25), 'smtp over TLS on port 26'],
+    [checked({ type: 'tcp', port: 993 }, 993), 'tcp on port 993'],
+    [checked({ type: 'http' }, 80), "http GET / on the server's port"]
+  ];
+  const startTls = mailService({
+    name: 'STARTTLS',
+    vsType: 'tls',
+    extraPorts: [1143, 2143],
+    tcp: tcpSettings({ startTls: 'offered' }),
+    realServers: [a],
+    standby: n
+  });
+  const report = reportStatus({
+    version: '0.1.0',
+    phase: 'ready',
+    revision: 1,
+    nowMs: 0,
+    configuration: configurationOf([startTls, ...checks.map(([service]) => service)]),
+    record: () => undefined,
+    clients: 0,
+    requests: 0,
+    sessions: 12,
+    errors: {},
+    countsOf: () => ({
+      connections: 4,
+      requests: 0,
+      sessions: 3,
+      bytesToServer: 0,
+      bytesFromServer: 0
+    }),
+    active: () => 1,
+    persistence: {},
+    workers: []
+  });
+  const [first, ...others] = (report as { virtualServices: Record<string, unknown>[] })
+    .virtualServices;
+  t.match(first, {
+    vsType: 'tls',
+    protocol: 'imap',
+    startTls: 'offered',
+    port: 143,
+    extraPorts: [1143, 2143],
+    realServers: [{ activeConnections: 1, connections: 4, sessions: 3 }],
+    sorryServer: { sessions: 3 },
+    subVSs: []
+  });
+  t.notMatch(JSON.stringify(first), /requests/);
+  t.strictSame(
+    others.map(({ check }) => check),
+    checks.map(([, words]) => `${words}, every 9 s, 4 s for an answer, 2 retries`)
+  );
   t.end();
 });

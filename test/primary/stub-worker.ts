@@ -35,6 +35,7 @@ process.on('message', (message: ToWorker) => {
       if (order === 'report') {
         tell({ type: 'load', active: [['a', 2]] });
         tell({ type: 'load', active: [['a', 3]] });
+        tell({ type: 'clients', open: [['192.0.2.1 report', 2]] });
         const report: WorkerReport = {
           services: [['report', [servicePlaces.errors, 1]]],
           servers: [['a', [serverPlaces.connections, 2, serverPlaces.answers + 2, 3]]],
@@ -58,6 +59,8 @@ process.on('message', (message: ToWorker) => {
       return;
     case 'load':
       return repeat({ elsewhere: message.elsewhere });
+    case 'clients':
+      return repeat({ clientsElsewhere: message.elsewhere });
     case 'drain':
       return process.disconnect();
   }

@@ -17,6 +17,7 @@ interface Heard {
   readonly bound?: unknown;
   readonly unbound?: unknown;
   readonly elsewhere?: readonly (readonly [string, number])[];
+  readonly clientsElsewhere?: unknown;
 }
 
 const heard: Heard[] = [];
@@ -78,9 +79,11 @@ t.test('workers', async (t) => {
     for (const pid of pids()) {
       const isThree = ({ elsewhere }: Heard): boolean => elsewhere?.[0]?.[1] === 3;
       t.strictSame((await hear((it) => it.pid === pid && isThree(it))).elsewhere, [['a', 3]]);
+      const ofClients = (it: Heard): boolean => it.pid === pid && it.clientsElsewhere !== undefined;
+      t.strictSame((await hear(ofClients)).clientsElsewhere, [['192.0.2.1 report', 2]]);
     }
     const { counts } = workers;
-    t.strictSame(counts.totals(), { requests: 12, errors: { [errorCodes[0]]: 4 } });
+    t.strictSame(counts.totals(), { requests: 12, sessions: 0, errors: { [errorCodes[0]]: 4 } });
     t.match(counts.countsOf('a'), { connections: 8, requests: 12 });
     t.strictSame([counts.clients(), counts.clientsOf('report'), workers.active('a')], [2, 2, 6]);
     t.strictSame(
@@ -103,6 +106,8 @@ t.test('workers', async (t) => {
     const isNone = ({ elsewhere }: Heard): boolean => elsewhere?.[0]?.[1] === 0;
     // The successor may report in between; in the end there is nothing elsewhere.
     t.ok(await hear((it) => it.pid === other && (isNone(it) || it.elsewhere?.length === 0)));
+    const gone = await hear((it) => it.pid === other && it.clientsElsewhere !== undefined);
+    t.strictSame(gone.clientsElsewhere, [['192.0.2.1 report', 0]], 'and those of its clients');
     t.strictSame(logged.splice(0), ['worker died']);
     const { counts } = workers;
     t.strictSame([counts.clients(), workers.active('a')], [1, 3]);
@@ -207,7 +212,7 @@ t.test('counts of the dead, and of what left the configuration', (t) => {
     residentBytes: 1,
     loopDelay: { p50: 0, p99: 0, max: 0 }
   };
-  const totals = { requests: 7, errors: { [errorCodes[0]]: 1 } };
+  const totals = { requests: 7, sessions: 0, errors: { [errorCodes[0]]: 1 } };
   counts.join(1);
   counts.report(1, report);
   counts.leave(1);

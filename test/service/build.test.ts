@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { Health } from '../../src/config/model.ts';
-import { buildPlan, listenKey, type Plan } from '../../src/service/build.ts';
+import { buildPlan, type Plan } from '../../src/service/build.ts';
 import { RealServer, type OpenConnection } from '../../src/service/real-server.ts';
 import { configuration, type SmallSettings } from '../fixture/configuration.ts';
 import { connected } from '../fixture/counts.ts';
@@ -85,9 +85,11 @@ t.test('what is disabled is not there', async (t) => {
 });
 
 t.test('listeners are known by address and port', async (t) => {
-  t.equal(listenKey({ address: '0.0.0.0', port: 443 }), '0.0.0.0:443');
-  t.equal(listenKey({ address: '::', port: 443 }), '[::]:443');
-  t.equal(next({}).virtualServices[0]?.listenKey, '127.0.0.1:8080');
+  const points = next({ service: { address: '::', port: 443, extraPorts: [8443] } });
+  t.strictSame(points.virtualServices[0]?.listenPoints, [
+    { key: '[::]:443', address: '::', port: 443 },
+    { key: '[::]:8443', address: '::', port: 8443 }
+  ]);
 });
 
 t.test('connections of a real server', async (t) => {

@@ -3,8 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import t from 'tap';
-import { TlsAcceptor } from '../../src/tls/acceptor.ts';
+import { Connection } from '../../src/net/connection.ts';
+import { TlsAcceptor, type HandshakeEvents } from '../../src/tls/acceptor.ts';
 import { findCipherSet } from '../../src/tls/cipher-sets.ts';
 import { buildServerTls } from '../../src/tls/contexts.ts';
 import { tlsSettings } from '../fixture/tls-settings.ts';
@@ -74,14 +76,17 @@ t.test('a hello in crumbs, and one that never becomes whole', async (t) => {
   const tls = buildServerTls(tlsSettings({ ciphers: wide }), [mail, wildcard], ticketKeys);
   let failures = 0;
   const more = { failed: Promise.withResolvers<void>() };
-  const acceptor = new TlsAcceptor(tls, undefined, {
+  const acceptor = new TlsAcceptor(tls, undefined);
+  const events: HandshakeEvents = {
     begin: (socket) => void socket.on('error', () => {}).end('hello'),
     failed: () => {
       failures++;
       more.failed.resolve();
     }
-  });
-  const server = createTcpServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket));
+  };
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) =>
+    acceptor.accept(socket, events)
+  );
   const port = await openPort(t, server);
   // A relay before it that cuts what clients say.
   const relay = createTcpServer((client) => {
@@ -144,4 +149,85 @@ t.test('needHostName: a hello in too many pieces names nobody', async (t) => {
   const [bytes] = (await once(client, 'data')) as [Buffer];
   t.strictSame([...bytes], [21, 3, 3, 0, 2, 2, 112], 'unrecognized_name');
   client.destroy();
+});
+
+t.test('TLS in mid-session, on the socket that asked for it', async (t) => {
+  for (const certificates of [[mail], [mail, wildcard]]) {
+    const tls = buildServerTls(tlsSettings({ ciphers: wide }), certificates, ticketKeys, []);
+    const acceptor = new TlsAcceptor(tls, undefined);
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      const connection = new Connection(socket);
+      connection.receive({
+        onBytes(bytes) {
+          connection.write(Buffer.from('220 go\r\n'));
+          acceptor.accept(connection.release(), {
+            begin: (encrypted) =>
+              void encrypted.on('error', () => {}).end(`hello ${String(bytes)}`),
+            failed: (reason) => t.fail(reason)
+          });
+        },
+        onEnd() {},
+        onClose() {},
+        onDrain() {}
+      });
+    });
+    const port = await openPort(t, server);
+    // Both under way at the same time: the one that asked last gets through first.
+    const clients = [1, 2].map(() => connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true }));
+    for (const [n, client] of clients.entries()) {
+      client.write(`${n}`);
+      t.equal(String((await once(client, 'data'))[0]), '220 go\r\n');
+    }
+    for (const [n, client] of [...clients.entries()].reverse()) {
+      const encrypted = connectTls({
+        socket: client,
+        rejectUnauthorized: false,
+        ALPNProtocols: ['imap']
+      });
+      t.equal(String((await once(encrypted, 'data'))[0]), `hello ${n}`);
+      t.equal(encrypted.alpnProtocol, false, 'any name is welcome, and none is agreed on');
+      encrypted.destroy();
+    }
+  }
+});
+
+t.test('who fails in mid-session is told why, once', async (t) => {
+  for (const certificates of [[mail], [mail, wildcard]]) {
+    const built = buildServerTls(tlsSettings({ ciphers: wide }), certificates, ticketKeys, []);
+    const options = built.options.map((one) => ({ ...one, handshakeTimeout: 100 }));
+    const acceptor = new TlsAcceptor({ ...built, options }, undefined);
+    const reasons: string[] = [];
+    let failed = Promise.withResolvers<void>();
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      const connection = new Connection(socket);
+      socket.once('data', () => {
+        connection.write(Buffer.from('220 go\r\n'));
+        acceptor.accept(connection.release(), {
+          begin: () => t.fail('nobody got this far'),
+          failed: (reason) => {
+            reasons.push(reason);
+            failed.resolve();
+          }
+        });
+      });
+    });
+    const port = await openPort(t, server);
+    for (const said of ['NOOP\r\n', '\x16\x03\x01\x02\x00']) {
+      for (const how of ['end', 'resetAndDestroy', 'write'] as const) {
+        if (how === 'write' && said !== 'NOOP\r\n') continue; // that one may go on for 20 s
+        failed = Promise.withResolvers();
+        const client = connectTcp({ port, host: '127.0.0.1' }).on('error', () => {});
+        client.write('STARTTLS\r\n');
+        await once(client, 'data');
+        client.write(Buffer.from(said, 'latin1'));
+        if (how !== 'write') client[how]();
+        await failed.promise;
+        client.destroy();
+      }
+    }
+    t.equal(reasons.length, 5);
+    const known = /^(wrong version number|client gone|no TLS hello|TLS handshake timeout)$/;
+    for (const reason of reasons) t.match(reason, known);
+    t.equal(reasons[2], 'wrong version number');
+  }
 });

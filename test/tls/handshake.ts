@@ -5,7 +5,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { connect, createServer } from 'node:tls';
 import type { ConnectionOptions, TlsOptions, TLSSocket } from 'node:tls';
 import type { Test } from 'tap';
-import { TlsAcceptor, type Staples } from '../../src/tls/acceptor.ts';
+import { TlsAcceptor, type HandshakeEvents, type Staples } from '../../src/tls/acceptor.ts';
 import { selfSignedCertificate } from '../../src/tls/certificate.ts';
 import type { ServerCertificate, ServerTls } from '../../src/tls/contexts.ts';
 
@@ -15,13 +15,14 @@ export async function certificate(name: string, dnsNames: string[]): Promise<Ser
 
 /** A listener that says hello; gives its port. */
 export async function listen(t: Test, tls: ServerTls, staples?: Staples): Promise<number> {
-  const acceptor = new TlsAcceptor(tls, staples, {
+  const acceptor = new TlsAcceptor(tls, staples);
+  const events: HandshakeEvents = {
     begin: (socket) => void socket.on('error', () => {}).end('hello'),
     failed: () => {} // the client's side of it is what the tests look at
-  });
+  };
   return openPort(
     t,
-    createTcpServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket))
+    createTcpServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket, events))
   );
 }
 

@@ -64,14 +64,18 @@ export const globalVocabulary = {
   trustedProxies: parameter(
     list(word('an address or a network such as 192.0.2.0/24', parseNetwork), 'networks'),
     'none',
-    'whose X-Forwarded-For `persist: super-src` believes'
+    'whose X-Forwarded-For `persist: super-src` believes, and whose PROXY header acceptProxyProtocol'
   ),
   logLevel: parameter(
     choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
     'the least weight of a log line that is written'
   ),
-  accessLog: parameter(boolean, true, 'one log line for every request'),
+  accessLog: parameter(
+    boolean,
+    true,
+    'one log line for every request, and for every session of mail'
+  ),
 
   user: parameter(
     word('a user of this machine other than root', findUser),

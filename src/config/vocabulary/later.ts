@@ -1,7 +1,7 @@
 // Parameters of the LoadMaster that Ballast knows and cannot serve now: refused with the reason,
 // never ignored. Those with a harmless value accept that one.
 
-import { boolean, integer, later, never, only, refused, word, type Refusal } from '../kind.ts';
+import { boolean, integer, later, never, only, refused, type Refusal } from '../kind.ts';
 import { parameter, type Parameter } from '../section.ts';
 
 const esp = later('pre-authentication comes');
@@ -50,25 +50,6 @@ export const laterInBoth = {
 
 /** In a virtual service alone. */
 export const laterInVirtualService = {
-  serverInit: parameter(
-    only(
-      word('a number from 0 to 6 or a word such as imap4', serverWord),
-      ['0'],
-      later('services for mail come')
-    ),
-    0,
-    ''
-  ),
-  startTLSMode: parameter(
-    only(
-      word('a number from 0 to 6 or a word such as smtp', serverWord),
-      ['0'],
-      later('STARTTLS comes')
-    ),
-    0,
-    ''
-  ),
-  extraPorts: parameter(refused(later('extra ports come')), '-', ''),
   sslReverse: off(boolean, false, never('TLS to the servers needs TLS from the clients')),
   ocspVerify: off(
     boolean,
@@ -99,10 +80,4 @@ function all<K extends string, T>(kind: Parameter<T>['kind'], keys: readonly K[]
   const entries = keys.map((key) => [key, parameter(kind, '-', '')] as const);
   // Object.fromEntries forgets the names of the keys.
   return Object.fromEntries(entries) as Record<K, Parameter<T>>;
-}
-
-function serverWord(text: string): string | undefined {
-  const known = /^(?:[0-6]|normal|smtp|ssh|other|imap4?|mysql|pop3?|ftp)$/i;
-  if (!known.test(text)) return undefined;
-  return text.toLowerCase() === 'normal' ? '0' : text;
 }

@@ -19,14 +19,18 @@ export const persistenceVocabulary = {
   persist: parameter(
     choice<PersistenceName | 'none'>(['none', ...modes], {}, foreignModes()),
     'none',
-    'guide 5.1; see [Persistence](#persistence)'
+    'guide 5.1; see [Persistence](#persistence); src or none where `vsType` is gen or tls'
   ),
   persistTimeout: parameter(
     integer(0, 2_419_200, 'seconds'),
     '-',
     'guide 5.1; rounded down to whole minutes; how long a client is known after its last connection'
   ),
-  refreshPersist: parameter(boolean, false, 'every request counts, not only new connections'),
+  refreshPersist: parameter(
+    boolean,
+    false,
+    'every request counts, not only new connections; of mail the whole session'
+  ),
   cookie: parameter(token, '-', 'name of the cookie; for `persist: header` that of the field'),
   queryTag: parameter(
     form('the name of a query item of up to 127 characters', 127, /^[!-~]+$/),

@@ -20,6 +20,7 @@ import {
 import { parameter, section } from '../section.ts';
 import { checkParameters } from './check.ts';
 import { laterInBoth, laterInVirtualService } from './later.ts';
+import { mailVocabulary } from './mail.ts';
 import { address, port, referredName, serviceName } from './names.ts';
 import { persistenceVocabulary } from './persistence.ts';
 import { realServers, serverHost } from './real-server.ts';
@@ -29,10 +30,6 @@ import { transparency } from './global.ts';
 const foreignSchedulers = words(
   ['adaptive', 'dl', 'sdn-adaptive', 'uhash'],
   never('it needs measurements that Ballast does not make')
-);
-const mailChecks = words(
-  ['imap', 'imap4', 'pop', 'pop3', 'smtp'],
-  later('checks that speak mail protocols come')
 );
 const foreignChecks = words(
   ['icmp', 'nntp', 'ftp', 'telnet', 'rdp', 'bdata', 'ldap', 'dns'],
@@ -60,9 +57,9 @@ const common = {
     'guide 5.1; longest silence in both directions; 0 = 660'
   ),
   checkType: parameter(
-    choice<CheckName>(keysOf(healthChecks), {}, { ...mailChecks, ...foreignChecks }),
+    choice<CheckName>(keysOf(healthChecks), { imap4: 'imap', pop: 'pop3' }, foreignChecks),
     "by the servers' port",
-    'guide 5.1; 80 http, 443 https, else tcp'
+    'guide 5.1; 80 http, 443 https, 25, 465 and 587 smtp, 110 and 995 pop3, 143 and 993 imap, else tcp'
   ),
   checkPort: parameter(integer(0, 65_535), 0, "guide 5.1; 0 = the server's own port"),
   checkUrl: parameter(
@@ -131,7 +128,11 @@ export const subVSVocabulary = {
   ),
   port: parameter(integer(0, 65_535), '-', 'no effect: a SubVS has no port (guide 5.1 lists one)'),
   vsType: parameter(
-    only(choice(['http', 'gen', 'tls']), ['http'], later('mail comes')),
+    only(
+      choice(['http', 'gen', 'tls'], { starttls: 'tls' }),
+      ['http'],
+      never('a SubVS is chosen by what a request asks for')
+    ),
     'http',
     ''
   ),
@@ -157,16 +158,16 @@ export const virtualServiceVocabulary = {
   ),
   vsType: parameter(
     choice(
-      ['http'],
-      {},
+      ['http', 'gen', 'tls'],
+      { starttls: 'tls' },
       {
-        ...words(['gen', 'tls', 'starttls'], later('mail comes')),
         ...words(['http2'], later('HTTP/2 comes')),
         ...words(['ts', 'log'], never('Ballast is made for Exchange'))
       }
     ),
-    'http',
-    'guide 5.1'
+    'by the port',
+    'guide 5.1; gen relays bytes, tls mail with STARTTLS (guide: StartTLS); gen on the ports 25, ' +
+      '110, 143, 465, 587, 993 and 995, else http'
   ),
   subnetOriginating: parameter(
     boolean,
@@ -174,6 +175,12 @@ export const virtualServiceVocabulary = {
     'guide 2.2; connect to servers from an address of their subnet'
   ),
   ...tlsVocabulary,
+  ...mailVocabulary,
+  checkTLS: parameter(
+    boolean,
+    'by the port that is checked',
+    'an imap, pop3 or smtp check begins with TLS; on the ports 465, 993 and 995 it does'
+  ),
   subVSs: parameter(
     list(section('a SubVS', subVSVocabulary), 'SubVSs'),
     '-',
