@@ -184,7 +184,7 @@ export class ImapDialogue implements Dialogue {
     if (!this.#secure && verb === 'LANGUAGE') return `${tag} NO Use STARTTLS first`;
     if (hasLiteral && verb !== 'LOGIN') return `${tag} BAD No literal is allowed here`;
     // x-originating-ip and the like: Dovecot may believe what they tell about the client.
-    if (verb === 'ID' && /"\s*x-/i.test((argument ?? '').replaceAll('\\', ''))) {
+    if (verb === 'ID' && /["( ]x-/i.test((argument ?? '').replaceAll('\\', ''))) {
       return `${tag} NO These fields are not allowed`;
     }
     return undefined;

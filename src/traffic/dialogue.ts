@@ -175,8 +175,11 @@ class DialogueFollower implements Phase {
   /** Takes what the client said as far as that may go now. */
   #readClient(): void {
     const { socket } = this.#server;
+    const clientSocket = this.#session.client.socket;
     let heardAll = false;
     socket.cork();
+    // Answers of our own as well: a write for each would let short commands hold up all sessions.
+    clientSocket.cork();
     try {
       while (this.#clientMayGo) {
         const mode = this.#dialogue.clientMode;
@@ -188,6 +191,7 @@ class DialogueFollower implements Phase {
     } catch (error) {
       this.fail(error);
     }
+    clientSocket.uncork();
     socket.uncork();
     if (this.#isDone || this.#upgrade !== undefined) return;
     if (this.#clientEnded && (heardAll || this.#isDeaf)) socket.end();

@@ -1,8 +1,9 @@
 // Conversations as text, in conversations/*.txt. Each begins with `=== ` and what it shows, and may
-// go on with `options: `; one named `@name` is a part that others begin with. A line is who says what: `C: ` the client and `S: ` the server, each with
-// CR LF behind it; `C+ ` and `S+ ` come in one chunk with the line before, `C- ` and `S- ` without
-// a line end. Below each stands what comes of it: `s: ` reaches the server, `c: ` the client, and
-// `! ` is what the session would do. `TLS` says that TLS is up. \r \n \0 \s \\ are bytes.
+// go on with `options: `; one named `@name` is a part that others begin with. A line is who says
+// what: `C: ` the client and `S: ` the server, each with CR LF behind it; `C+ ` and `S+ ` come in one
+// chunk with the line before, `C- ` and `S- ` without a line end. Below stands what comes of it:
+// `s: ` reaches the server, `c: ` the client, and `! ` is what the session would do or note. `TLS`
+// says that TLS is up. \r \n \0 \s \\ are bytes.
 
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
@@ -139,6 +140,7 @@ class PaperSession {
   #over = false;
   #wasFinished = false;
   #wasHeld = false;
+  #wasSettled = false;
   /** Ballast's own answer while the server owes others. */
   #answer: { readonly text: string; readonly tls: boolean } | undefined;
 
@@ -174,6 +176,8 @@ class PaperSession {
     const isHeld = !this.#over && this.#client.waiting > 0 && !this.#dialogue.clientMaySpeak;
     if (isHeld && !this.#wasHeld) this.#events.push('! held');
     this.#wasHeld = isHeld;
+    if (this.#dialogue.settled && !this.#wasSettled) this.#events.push('! settled');
+    this.#wasSettled = this.#dialogue.settled;
     if (this.#dialogue.finished && !this.#wasFinished) this.#events.push('! finished');
     this.#wasFinished = this.#dialogue.finished;
     const all = [...show('s', this.#toServer), ...show('c', this.#toClient), ...this.#events];

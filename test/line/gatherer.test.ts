@@ -94,6 +94,7 @@ t.test('dotted data', async (t) => {
     'a\rb\nc\0\r\n.\r\n',
     '\n..\n\r\r..\r\n.\r\n',
     'x\0.\0\r\n.\r\n',
+    'x\0.\r\n.\r\n',
     '\r\n. \r\n.\r\n',
     '\r\n.\0\r\n.\r\n'
   ];
@@ -148,6 +149,10 @@ t.test('what is known of the bytes that wait', async (t) => {
   gatherer.add(Buffer.from('ef'));
   t.same([gatherer.waiting, gatherer.inLine], [4, true]);
   t.equal(gatherer.takeAll().toString(), 'cdef');
+  t.same([gatherer.waiting, gatherer.inLine], [0, false]);
+  gatherer.add(Buffer.from('a\nb'));
+  gatherer.next(lines);
+  t.equal(gatherer.takeAll().toString(), 'b');
   t.same([gatherer.waiting, gatherer.inLine], [0, false]);
 });
 
