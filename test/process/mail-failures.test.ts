@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { dialPlain, dialTls, readStatus, serviceOf, statusWhen } from '../fixture/exchange-site.ts';
+import { readStatus, serviceOf, statusWhen } from '../fixture/exchange-site.ts';
+import { beginTls, dialMail } from '../fixture/mail-client.ts';
 import { mailPassword, missingForMail } from '../fixture/mail-store.ts';
 import { startMailSite, type MailService, type MailSite } from '../fixture/mail-site.ts';
 import type { Peer } from '../fixture/peer.ts';
@@ -33,16 +34,19 @@ async function greeted(client: Peer): Promise<string> {
   return /^(?:\* OK|\+OK|220) .*\b(mx[12])\b/.exec(greeting)?.[1] ?? greeting;
 }
 
-async function openImap(t: Test, site: MailSite): Promise<Session> {
-  const client = await dialTls(t, site.port.imapsOffloaded);
-  const by = await greeted(client);
+/** Half of them with TLS from the start, half by STARTTLS. */
+async function openImap(t: Test, site: MailSite, n: number): Promise<Session> {
+  const service = n % 2 === 0 ? 'imapsOffloaded' : 'imapStartTls';
+  const fresh = await dialMail(t, site, service);
+  const by = await greeted(fresh);
+  const client = await beginTls(t, fresh, service);
   client.send(`a1 LOGIN u1 ${mailPassword}\r\n`);
   await client.until('a1 OK');
   return { client, by };
 }
 
 async function openSmtp(t: Test, site: MailSite, from: string): Promise<MailSession> {
-  const client = await dialPlain(t, site.port.smtp, '127.0.0.1', from);
+  const client = await dialMail(t, site, 'smtp', from);
   const by = await greeted(client);
   client.send('EHLO client.test\r\n');
   await client.until('\r\n250 ');
@@ -127,10 +131,13 @@ async function allUp(site: MailSite): Promise<void> {
 }
 
 t.test('two hundred sessions', { skip }, async (t) => {
-  const site = await startMailSite(t, { services: ['imapsOffloaded', 'smtp'], workers: 2 });
+  const site = await startMailSite(t, {
+    services: ['imapsOffloaded', 'imapStartTls', 'smtp'],
+    workers: 2
+  });
   const [, dovecot] = site.dovecots;
   const [, postfix] = site.postfixes;
-  let imap = await openAll(half, () => openImap(t, site));
+  let imap = await openAll(half, (n) => openImap(t, site, n));
   let smtp = await openAll(half, (n) => openSmtp(t, site, addressOf(n)));
   t.ok(isShared(imap) && isShared(smtp), 'both servers have their share');
 
@@ -139,7 +146,7 @@ t.test('two hundred sessions', { skip }, async (t) => {
     const moved = await openAll(half, (n) => openSmtp(t, site, addressOf(n)));
     t.equal(on('mx1', moved), half, 'every client has a server at once, without an error');
     hangUp(moved);
-    const came = await openAll(half / 2, () => openImap(t, site));
+    const came = await openAll(half / 2, (n) => openImap(t, site, n));
     t.equal(on('mx1', came), half / 2, 'and so in IMAP');
     hangUp(came);
 
@@ -147,8 +154,9 @@ t.test('two hundred sessions', { skip }, async (t) => {
     const others = [...imap, ...smtp].filter(({ by }) => by === 'mx1');
     t.strictSame(left, others, 'sessions of the others went on, those of the dead ended');
     hangUp([...imap, ...smtp]);
-    t.match(await downIn(site, 'imapsOffloaded'), /refused/);
-    t.match(await downIn(site, 'smtp'), /refused/);
+    for (const service of ['imapsOffloaded', 'imapStartTls', 'smtp'] as const) {
+      t.match(await downIn(site, service), /refused/, service);
+    }
   });
 
   await t.test('and live again', async (t) => {
@@ -159,7 +167,7 @@ t.test('two hundred sessions', { skip }, async (t) => {
     const fresh = await openAll(half, (n) => openSmtp(t, site, addressOf(half + n)));
     t.ok(isShared(fresh), 'who is new comes to both');
     smtp.push(...fresh);
-    imap = await openAll(half, () => openImap(t, site));
+    imap = await openAll(half, (n) => openImap(t, site, n));
     t.ok(isShared(imap), 'and so in IMAP');
   });
 
@@ -168,7 +176,7 @@ t.test('two hundred sessions', { skip }, async (t) => {
     const { workers } = await readStatus(site.admin);
     const [dies = 0, stays = 0] = workers.map(({ pid }) => pid);
     const openHere = async (n: number): Promise<[Session[], MailSession[]]> => [
-      await openAll(half / 4, () => openImap(t, site)),
+      await openAll(half / 4, (n) => openImap(t, site, n)),
       await openAll(half / 4, (i) => openSmtp(t, site, addressOf(n + i)))
     ];
     const [imapThere, smtpThere] = await without(dies, () => openHere(0));
@@ -191,9 +199,9 @@ t.test('two hundred sessions', { skip }, async (t) => {
   });
 
   await t.test('a reload ends nothing', async (t) => {
-    imap = await openAll(half, () => openImap(t, site));
+    imap = await openAll(half, (n) => openImap(t, site, n));
     smtp = await openAll(half, (n) => openSmtp(t, site, addressOf(half + n)));
-    const changed = site.yaml({ smtp: 'idleTime: 100', imapsOffloaded: 'idleTime: 100' });
+    const changed = site.yaml({ smtp: 'idleTime: 100', imapStartTls: 'idleTime: 100' });
     t.equal((await site.ballast.reload(changed)).msg, 'reloaded');
     t.equal((await alive(imap, imapLives)).length, half);
     t.equal((await alive(smtp, smtpLives)).length, half);
@@ -253,7 +261,7 @@ t.test('checks', { skip }, async (t) => {
         );
         t.match(serviceOf(status, service).realServers[1], { name: 'mx2', status: 'Down' });
         for (let n = 0; n < 3; n++) {
-          const client = await dialPlain(t, site.port[service], '127.0.0.1', addressOf(200 + n));
+          const client = await dialMail(t, site, service, addressOf(200 + n));
           t.equal(await greeted(client), 'mx1', `${service}: clients are on the other one`);
           client.socket.destroy();
         }
@@ -269,7 +277,7 @@ t.test('checks', { skip }, async (t) => {
     for (const service of ['imap', 'pop', 'smtp'] as const) {
       const greetings = await openAll(4, async (n) => {
         const from = addressOf(210 + n);
-        return greeted(await dialPlain(t, site.port[service], '127.0.0.1', from));
+        return greeted(await dialMail(t, site, service, from));
       });
       t.strictSame(greetings.toSorted(), ['mx1', 'mx1', 'mx2', 'mx2'], service);
     }

@@ -1,61 +1,24 @@
 // Sessions with real mail servers, word by word: all ways to sign in, before and after STARTTLS, and
 // what clients hear when their server, or all servers, or Ballast itself goes.
 
-import { once } from 'node:events';
-import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
-import { dialPlain, dialTls } from '../fixture/exchange-site.ts';
+import { beginTls, dialMail, say, type Talk } from '../fixture/mail-client.ts';
 import { startMailSite, type MailService, type MailSite } from '../fixture/mail-site.ts';
 import { mailPassword, missingForMail } from '../fixture/mail-store.ts';
-import { Peer } from '../fixture/peer.ts';
+import type { Peer } from '../fixture/peer.ts';
 
 t.setTimeout(90_000);
 
 const skip = missingForMail();
 
-/** What is said, and the line that ends the answer. */
-type Talk = readonly (readonly [said: string, answer: RegExp])[];
-
-async function say(t: Test, peer: Peer, talk: Talk): Promise<void> {
-  for (const [said, answer] of talk) {
-    peer.send(`${said}\r\n`);
-    let line = '';
-    try {
-      while (!answer.test(line)) line = await peer.until('\r\n');
-    } catch (error) {
-      t.fail(`${JSON.stringify(said)}: ${String(error)}, the last line was ${line}`);
-      return;
-    }
-    t.pass(JSON.stringify(said));
-  }
-}
-
-function dial(t: Test, { port }: MailSite, service: MailService): Promise<Peer> {
-  return service.endsWith('Offloaded') ? dialTls(t, port[service]) : dialPlain(t, port[service]);
-}
-
 async function open(t: Test, site: MailSite, service: MailService): Promise<Peer> {
-  const peer = await dial(t, site, service);
-  t.match(await peer.until('\r\n'), /^(\* OK|\+OK|220) /);
+  const peer = await dialMail(t, site, service);
+  t.match(await peer.until('\r\n'), /^(\* OK|\+OK|220) /, `${service} greets`);
   return peer;
 }
 
-const beginTls: Readonly<Record<string, readonly [said: string, answer: RegExp]>> = {
-  imapStartTls: ['s STARTTLS', /^s OK /],
-  popStartTls: ['STLS', /^\+OK/],
-  smtpStartTls: ['STARTTLS', /^220 /]
-};
-
 async function openSecure(t: Test, site: MailSite, service: MailService): Promise<Peer> {
-  const peer = await open(t, site, service);
-  const begin = beginTls[service];
-  if (begin === undefined) return peer;
-  await say(t, peer, [begin]);
-  peer.socket.removeAllListeners('data');
-  const socket = connectTls({ socket: peer.socket, rejectUnauthorized: false });
-  const secure = new Peer(socket);
-  await once(socket, 'secureConnect');
-  return secure;
+  return beginTls(t, await open(t, site, service), service);
 }
 
 const user = 'u1';
@@ -217,7 +180,17 @@ t.test('sessions', { skip }, async (t) => {
     for (const peer of [imap, pop, smtp]) t.equal(await peer.ended(), 'end');
   });
 
-  await t.test('a server that is taken out, and none that is left', async (t) => {
+  await t.test('a client that says everything and ends its side', async (t) => {
+    for (const service of smtpServices) {
+      const peer = await openSecure(t, site, service);
+      const mail = `MAIL FROM:<a@b.test>\r\nRCPT TO:<${user}@example.test>`;
+      peer.send(`EHLO c.test\r\n${mail}\r\nBDAT 17 LAST\r\nSubject: end\r\n\r\n\n`);
+      peer.socket.end('QUIT\r\n');
+      t.match(await peer.rest(), /^250 (?:.*\r\n250 ){3}.*\r\n221 .*\r\n$/m, service);
+    }
+  });
+
+  await t.test('all servers die', async (t) => {
     const all = [...services, ...popServices, ...smtpServices];
     const before = await Promise.all(all.map((service) => openSecure(t, site, service)));
     await Promise.all([...site.dovecots, ...site.postfixes].map((server) => server.kill()));
@@ -225,7 +198,7 @@ t.test('sessions', { skip }, async (t) => {
       t.match(await peer.rest(), /^$|^(\* BYE|-ERR|421) .*\r\n$/, `${all[n]}: ends`);
     }
     for (const service of all) {
-      const words = await (await dial(t, site, service)).rest();
+      const words = await (await dialMail(t, site, service)).rest();
       t.match(words, /^(\* BYE|-ERR|421) [ -~]+\r\n$/, `${service}: ${words.trim()}`);
     }
     await Promise.all([...site.dovecots, ...site.postfixes].map((server) => server.start()));
@@ -235,7 +208,7 @@ t.test('sessions', { skip }, async (t) => {
     const all = [...services, ...popServices, ...smtpServices];
     for (;;) {
       const words = await Promise.all(
-        all.map(async (service) => (await dial(t, site, service)).until('\r\n'))
+        all.map(async (service) => (await dialMail(t, site, service)).until('\r\n'))
       );
       if (words.every((line) => /^(\* OK|\+OK|220) /.test(line))) break;
     }
