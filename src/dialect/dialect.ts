@@ -42,6 +42,8 @@ export interface DialogueOptions {
   readonly startTls: 'no' | 'offered' | 'required';
   /** Whether a password may come before STARTTLS; false hides and refuses logins until then. */
   readonly clearLogin: boolean;
+  /** The server believes us who the client is: followed to the end, so that only we say so. */
+  readonly xclient?: boolean;
 }
 
 /** What becomes of a line that a client sent; its line end is part of it. */

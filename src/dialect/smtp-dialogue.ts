@@ -156,6 +156,8 @@ export class SmtpDialogue implements Dialogue {
     if (asked === undefined && (parsed.code !== 421 || this.#phase === 'tls')) {
       return broken('an answer nobody asked for');
     }
+    const { code } = parsed;
+    if (asked !== undefined && !fits(asked, code)) return broken(`${code} in answer to ${asked}`);
     this.#code = parsed.more ? parsed.code : 0;
     if (asked === 'ehlo' && parsed.code === 250) return this.#takeOffer(parsed);
     return parsed.more ? { do: 'forward' } : this.#answered(asked, parsed.code);
@@ -212,11 +214,11 @@ export class SmtpDialogue implements Dialogue {
     this.#offer.push(line);
     if (this.#offer.length > offerLinesMax) return broken('an endless answer to EHLO');
     if (line.more) return { do: 'replace', text: '' };
-    const { startTls, clearLogin } = this.#options;
+    const { startTls, clearLogin, xclient } = this.#options;
     const { text, chunking, finished } = rewriteOffer(this.#offer, {
       startTls: !this.#secure,
       logins: this.#secure || (clearLogin && startTls !== 'required'),
-      mayFinish: this.#secure && startTls !== 'no'
+      mayFinish: this.#secure && startTls !== 'no' && xclient !== true
     });
     this.#offer = [];
     this.#chunking = chunking;
@@ -229,7 +231,6 @@ export class SmtpDialogue implements Dialogue {
   #answered(asked: Asked | undefined, code: number): ServerStep {
     this.#asked.shift();
     if (code === 421 || asked === 'quit') return this.#leave();
-    if (asked !== undefined && !fits(asked, code)) return broken(`${code} in answer to ${asked}`);
     if (asked === 'data' && code === 354) this.#clientMode = { as: 'dotted' };
     if (asked === 'auth' && code === 334) this.#phase = 'answering';
     const mailEnded = asked === 'message' || asked === 'last-chunk';
@@ -254,8 +255,11 @@ export class SmtpDialogue implements Dialogue {
 
 /** Whether a code can be an answer: one that asks for more where nothing more can come is none. */
 function fits(asked: Asked, code: number): boolean {
+  if (code === 421 || asked === 'quit') return true;
   if (code >= 400) return asked !== 'greeting';
   if (asked === 'greeting') return code === 220;
+  // Any other success would show its list as it is to who takes it for one.
+  if (asked === 'ehlo') return code === 250;
   if (asked === 'data') return code === 354;
   if (asked === 'auth') return code === 334 || code === 235;
   return code < 300;

@@ -96,6 +96,8 @@ export class TlsAcceptor {
       events.failed('client gone');
       return;
     }
+    // Whoever ends his side in the midst of it is gone; else only the time-out would tell.
+    socket.allowHalfOpen = false;
     new Handshake(this.#handshakes, endpoints, socket, events);
     this.#servers[choice]?.emit('connection', socket);
   }
@@ -124,8 +126,9 @@ class Handshake {
   }
 
   done(socket: TLSSocket): void {
-    this.#all.delete(this.#endpoints);
+    this.#forget();
     this.#socket.off('close', this.#closed);
+    socket.allowHalfOpen = true;
     this.#events.begin(socket);
   }
 
@@ -135,9 +138,14 @@ class Handshake {
   }
 
   readonly #closed = (): void => {
-    this.#all.delete(this.#endpoints);
+    this.#forget();
     this.#events.failed(this.#reason);
   };
+
+  /** A client may have come back from the same port before the old socket said that it is closed. */
+  #forget(): void {
+    if (this.#all.get(this.#endpoints) === this) this.#all.delete(this.#endpoints);
+  }
 }
 
 const gone = '';

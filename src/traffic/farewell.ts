@@ -53,8 +53,8 @@ function wordsOf(
 }
 
 function isOpaque({ isOpaque, tlsVersion, tcp, here }: TcpSession): boolean {
-  if (tlsVersion !== undefined || tcp.startTls !== 'no') return false;
-  return isOpaque || implicitTlsPorts.includes(here.port);
+  if (isOpaque) return true;
+  return tlsVersion === undefined && tcp.startTls === 'no' && implicitTlsPorts.includes(here.port);
 }
 
 /** Whatever else is thrown is our bug: it ends its own session, with a stack. */

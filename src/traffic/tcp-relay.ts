@@ -7,6 +7,8 @@ import type { Connection, Receiver } from '../net/connection.ts';
 import type { Phase, TcpSession } from './tcp-session.ts';
 
 const lineFeed = 10;
+/** First byte of a TLS record with a client's hello (RFC 8446 5.1). */
+const tlsHandshake = 0x16;
 
 /** One direction: what comes from `from` goes to `to`. */
 class Side implements Receiver {
@@ -31,6 +33,7 @@ class Side implements Receiver {
   onBytes(bytes: Buffer): void {
     this.bytes += bytes.length;
     this.heardMs = this.from.lastActivityMs;
+    if (bytes[0] === tlsHandshake && this.lastByte === lineFeed) this.#relay.tlsPasses(this);
     this.lastByte = bytes[bytes.length - 1] ?? lineFeed;
     if (!this.to.write(bytes)) this.from.socket.pause();
   }
@@ -86,12 +89,20 @@ export class TcpRelay implements Phase {
     return lastByte === lineFeed && to.socket.writableLength === 0;
   }
 
+  /** Of TLS that passes through the ends of lines cannot be seen. */
   get isClientsTurn(): boolean {
-    return this.mayInterrupt && this.#server.heardMs >= this.#client.heardMs;
+    const { heardMs, to } = this.#server;
+    if (heardMs < this.#client.heardMs) return false;
+    return this.#session.isOpaque ? to.socket.writableLength === 0 : this.mayInterrupt;
   }
 
   fail(error: ProxyError): void {
     this.#done.reject(error);
+  }
+
+  /** The server's own STARTTLS: from here on a line of ours would be garbage. */
+  tlsPasses({ name }: Side): void {
+    if (name === 'client') this.#session.isOpaque = true;
   }
 
   sideEnded({ name }: Side): void {

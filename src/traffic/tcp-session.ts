@@ -26,7 +26,9 @@ import type { ClientEnd, Session, Traffic } from './traffic.ts';
 /** A session that is to end for want of the service waits until nobody spoke for this long. */
 const quietTimeMs = 2000;
 /** A server that has said its last word need not wait for a client that keeps its side open. */
-const halfClosedTimeMs = 60_000;
+const serverEndedTimeMs = 60_000;
+/** A client that has may be owed an answer that takes its time. */
+const clientEndedTimeMs = 600_000;
 
 /** What a session is busy with. */
 export interface Phase {
@@ -134,7 +136,8 @@ export class TcpSession implements Session, OpenConnection {
 
   destroy(): void {
     this.phase?.fail(new ProxyError('drained', 'ballast', 'cut by Ballast'));
-    this.#closed();
+    // Its last word goes out first: the failure is heard of once we return.
+    setImmediate(() => this.#closed());
   }
 
   checkDeadline(nowMs: number): void {
@@ -144,14 +147,20 @@ export class TcpSession implements Session, OpenConnection {
     if (phase === undefined) return;
     phase.checkDeadline?.(nowMs);
     const silentMs = nowMs - phase.lastActivityMs;
-    const { idleTimeMs } = this.virtualService.settings;
-    if (silentMs > idleTimeMs || (this.endedBy === 'server' && silentMs > halfClosedTimeMs)) {
-      phase.fail(new ProxyError('idle', 'client', `nothing was said for ${idleTimeMs / 1000} s`));
+    const limitMs = this.#silenceMaxMs;
+    if (silentMs > limitMs) {
+      phase.fail(new ProxyError('idle', 'client', `nothing was said for ${limitMs / 1000} s`));
     } else if (this.#leaving !== undefined && silentMs > quietTimeMs && phase.isClientsTurn) {
       phase.fail(this.#leaving);
     } else {
       this.#refreshRecord(nowMs);
     }
+  }
+
+  get #silenceMaxMs(): number {
+    const { idleTimeMs } = this.virtualService.settings;
+    if (this.endedBy === undefined) return idleTimeMs;
+    return Math.min(idleTimeMs, this.endedBy === 'server' ? serverEndedTimeMs : clientEndedTimeMs);
   }
 
   begin(): void {

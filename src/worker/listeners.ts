@@ -22,6 +22,9 @@ const backlog = 4096;
 /** Time for a lost packet of the PROXY header (proxy-protocol.txt 2: at least 3 s). */
 const proxyHeaderTimeMs = 5000;
 
+/** Built for one port of a service and used for its others: contexts cost milliseconds each. */
+const builtTls = new WeakMap<VirtualService, { source: string; acceptor: TlsAcceptor }>();
+
 /** What all listeners of a worker share. */
 export interface ListenerParts {
   readonly traffic: Traffic;
@@ -68,10 +71,16 @@ export class Listener {
       const own = tls.certificates.flatMap((name) => certificates.filter((c) => c.name === name));
       const source = JSON.stringify([vsType, tls, own, ticketKeys.toString('base64')]);
       if (source !== this.#tlsSource) {
-        // Mail clients offer names of protocols that nobody agreed on.
-        const alpn = vsType === 'http' ? ['http/1.1'] : [];
-        const staples = tls.ocspStapling ? this.#staples : undefined;
-        this.#tls = new TlsAcceptor(buildServerTls(tls, own, ticketKeys, alpn), staples);
+        let built = builtTls.get(virtualService);
+        if (built?.source !== source) {
+          // Mail clients offer names of protocols that nobody agreed on.
+          const alpn = vsType === 'http' ? ['http/1.1'] : [];
+          const staples = tls.ocspStapling ? this.#staples : undefined;
+          const serverTls = buildServerTls(tls, own, ticketKeys, alpn);
+          built = { source, acceptor: new TlsAcceptor(serverTls, staples) };
+          builtTls.set(virtualService, built);
+        }
+        this.#tls = built.acceptor;
         this.#tlsSource = source;
       }
     }

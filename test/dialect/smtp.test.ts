@@ -27,6 +27,7 @@ const misfits: readonly (readonly [command: string, answer: string, words: strin
   ['DATA', 'S: 334 go', '334 in answer to data'],
   ['MAIL FROM:<a@b>', 'S: 354 go', '354 in answer to mail'],
   ['EHLO me', 'S: 354 go', '354 in answer to ehlo'],
+  ['EHLO me', 'S: 251-mx', '251 in answer to ehlo'],
   ['EHLO me', 'S: 250-a\nS+ 251 b', 'two codes in an answer'],
   ['EHLO me', 'S: 250-a\nS+ b', 'not an SMTP answer'],
   ['NOOP', 'S: 150 a', 'not an SMTP answer'],

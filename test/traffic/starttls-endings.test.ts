@@ -164,6 +164,7 @@ for (const protocol of protocols) {
     const site = await openMailSite(t, protocol);
     const ways: readonly [string, (client: Peer) => void, RegExp][] = [
       ['a client that goes', ({ socket }) => socket.resetAndDestroy(), /client gone/],
+      ['a client that ends its side', ({ socket }) => socket.end('\x16'), /client gone/],
       ['no TLS', (client) => client.send('NOOP\r\n'), /wrong version number/],
       ['silence', () => {}, /TLS handshake timeout/]
     ];
@@ -176,9 +177,9 @@ for (const protocol of protocols) {
       await over(site, client);
       t.match(site.lines.at(-1), { closed: 'client-closed', reason, tls: undefined }, what);
     }
-    t.strictSame(handshakes(site), { done: 0, failed: 3 });
+    t.strictSame(handshakes(site), { done: 0, failed: 4 });
     await ask(await upgrade(t, await beginTalk(site, script), script), script.ask);
-    t.strictSame(handshakes(site), { done: 1, failed: 3 });
+    t.strictSame(handshakes(site), { done: 1, failed: 4 });
   });
 
   t.test(`${protocol}: Ballast goes`, async (t) => {

@@ -164,6 +164,21 @@ t.test('TLS through to the server: nothing is judged, nothing is said', async (t
   t.equal(Buffer.from(await unlucky.rest(), 'latin1').toString('hex'), '15030300020250');
 });
 
+t.test('TLS through to the server by its STARTTLS: nothing is said from then on', async (t) => {
+  const { site, first } = await scene(t, imap);
+  const { client, peer } = await greeted(site, first);
+  client.send('a STARTTLS\r\n');
+  await peer.until('\r\n');
+  peer.send('a OK\r\n');
+  await client.until('\r\n');
+  client.send('\x16\x03\x01\0\x01\n');
+  await peer.take(6);
+  peer.send('\x17\x03\x03\0\x01\n');
+  await client.take(6);
+  for (const session of site.traffic.sessions) session.destroy();
+  t.equal(await client.rest(), '');
+});
+
 t.test('an idle session ends with a word where the protocol has one', async (t) => {
   const { site, first } = await scene(t, { ...imap, idleTimeMs: 60_000 });
   const { client, peer } = await greeted(site, first);
@@ -198,6 +213,33 @@ t.test('while Ballast goes down, who waits for the client is let go', async (t) 
   t.match(await busy.client.rest(), /^\* BYE/);
 });
 
+t.test('while Ballast goes down, TLS that passes through is let go as well', async (t) => {
+  const { site, first } = await scene(t, imap);
+  const client = await site.client();
+  client.send(Buffer.from('160301', 'hex'));
+  const peer = await first.next();
+  await peer.take(3);
+  for (const session of site.traffic.sessions) session.drain();
+  site.sweepAfter(5000);
+  peer.send('answer');
+  t.equal((await client.take(6)).toString(), 'answer', 'one was owed');
+  site.sweepAfter(5000);
+  t.equal(await client.rest(), '');
+});
+
+t.test('who has ended his side is not waited for as long as others', async (t) => {
+  const { site, first } = await scene(t, { ...imap, idleTimeMs: 3_600_000 });
+  const one = await greeted(site, first);
+  one.client.socket.end();
+  t.equal(await one.peer.ended(), 'end');
+  site.sweepAfter(500_000);
+  one.peer.send('* 1 EXISTS\r\n');
+  await one.client.until('\r\n');
+  site.sweepAfter(700_000);
+  await one.client.ended();
+  await site.empty();
+});
+
 t.test('a server that is taken out keeps its sessions for the drain time', async (t) => {
   const { site, first, second } = await scene(t, imap);
   const { client, peer } = await greeted(site, first);
@@ -210,6 +252,20 @@ t.test('a server that is taken out keeps its sessions for the drain time', async
   site.server('ex1').drained = true;
   site.server('ex1').dismiss();
   t.match(await client.rest(), /^\* BYE/);
+});
+
+t.test('a session that is cut can tell', async (t) => {
+  const { site, first } = await scene(t, imap);
+  const idle = await greeted(site, first);
+  const busy = await greeted(site, first);
+  busy.client.send('a FETCH 1 ALL\r\n');
+  await busy.peer.until('\r\n');
+  busy.peer.send('* 1 FETCH (');
+  await busy.client.until('(');
+  for (const session of site.traffic.sessions) session.destroy();
+  t.match(await idle.client.rest(), /^\* BYE \[UNAVAILABLE\] going down.*\r\n$/);
+  t.equal(await busy.client.ended(), 'reset', 'in the midst of a line without a word');
+  await site.empty();
 });
 
 t.test('a client is known by its address', async (t) => {
