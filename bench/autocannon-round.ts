@@ -1,4 +1,4 @@
-// One round of autocannon. Arguments: URL, seconds, pid of the proxy. Prints a Sample as JSON.
+// One round of autocannon. Arguments: URL, seconds, pid of the proxy. Prints a Sample as a line of JSON.
 // The first moments open the connections and do not count: the subject is keep-alive requests.
 
 import autocannon, { type Result } from 'autocannon';
@@ -70,5 +70,5 @@ function report(error: Error | null, result: Result): void {
     'requests never answered': Math.max(0, unanswered)
   };
   const whole: Sample = { ...sample, failures: failuresOf(Object.entries(counts)) };
-  process.stdout.write(JSON.stringify(whole));
+  process.stdout.write(`${JSON.stringify(whole)}\n`);
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readAccount } from './measure.ts';
 import type { Place } from './place.ts';
+import { lastLine } from './program.ts';
 import { cpuUs, failuresOf, type Sample } from './sample.ts';
 import { answerBody, connections, requestHeaders, requestPaths } from './workload.ts';
 
@@ -29,9 +30,8 @@ export function runLoad(
 }
 
 async function withAutocannon({ url, pid }: LoadTarget, seconds: number): Promise<Sample> {
-  const args = [autocannonRound, url, String(seconds), String(pid)];
-  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 20 });
-  return JSON.parse(stdout) as Sample;
+  const args = [url, String(seconds), String(pid)];
+  return JSON.parse(await lastLine(autocannonRound, args)) as Sample;
 }
 
 /** wrk gives no hook to start counting late: the opening of its connections is measured with it. */

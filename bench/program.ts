@@ -1,6 +1,7 @@
 // Starts the programs of a comparison, waits until they serve and stops them again.
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -59,6 +60,26 @@ export async function startProgram(
   }
   if (pid === undefined) throw new Error(`${name} did not start: ${said}`);
   return { name, pid, said: () => said, stop: () => stopChild(child, ended) };
+}
+
+/**
+ * The line that a Node program of ours prints when its work is done. It is killed then: Node's exit
+ * may wait forever for a compiler thread that waits for a collection (nodejs/node issue 54918).
+ */
+export async function lastLine(file: string, args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  let line = '';
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => {
+    line += chunk.toString();
+    if (line.endsWith('\n')) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  running.delete(child);
+  if (!line.endsWith('\n')) throw new Error(`${file} ended without a result: ${complaint}`);
+  return line;
 }
 
 async function stopChild(child: ChildProcess, ended: Promise<void>): Promise<void> {

@@ -1,13 +1,11 @@
 // The relay scenarios as contests: where their server runs, how a round is started.
 
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Contest, Proxy } from '../contest.ts';
 import type { Place } from '../place.ts';
-import { freePort, startProgram, type Program } from '../program.ts';
+import { freePort, lastLine, startProgram, type Program } from '../program.ts';
 import type { Sample } from '../sample.ts';
 import type { Settings } from '../settings.ts';
 import { serverAddresses } from '../workload.ts';
@@ -24,7 +22,6 @@ export interface RelayServer {
   readonly smtpPort: number;
 }
 
-const run = promisify(execFile);
 const settleMs = 15_000;
 
 export async function startRelayServer(): Promise<RelayServer> {
@@ -89,9 +86,7 @@ async function runRound(
   seconds: number
 ): Promise<Sample> {
   const order: RoundOrder = { target: { port, tls }, job, seconds, pid: program.pid };
-  const args = [pathOf('round.ts'), JSON.stringify(order)];
-  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 20 });
-  return JSON.parse(stdout) as Sample;
+  return JSON.parse(await lastLine(pathOf('round.ts'), [JSON.stringify(order)])) as Sample;
 }
 
 function pathOf(file: string): string {

@@ -1,5 +1,5 @@
 // One round of a relay scenario, as a program of its own so that its CPU time stays apart.
-// Argument: a RoundOrder as JSON. Prints a Sample as JSON.
+// Argument: a RoundOrder as JSON. Prints a Sample as a line of JSON.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { readAccount, type Account } from '../measure.ts';
@@ -112,4 +112,4 @@ function describe(
 }
 
 const sample = await runRound(JSON.parse(process.argv[2] ?? '') as RoundOrder);
-process.stdout.write(JSON.stringify(sample), () => process.exit());
+process.stdout.write(`${JSON.stringify(sample)}\n`);
