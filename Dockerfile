@@ -30,7 +30,7 @@ ENV NODE_COMPILE_CACHE=/app/cache \
     BALLAST_READY_URL=http://127.0.0.1:8444/ready
 # The base image's user "node"; as a number, so that Kubernetes can see that it is not root.
 USER 1000:1000
-EXPOSE 80 443
+EXPOSE 80 443 25 110 143 465 587 993 995
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "-e", "\
   require('node:http').get(process.env.BALLAST_READY_URL, (answer) => {\
