@@ -12,11 +12,14 @@ let gatheredBytes = 0;
 
 export class HeadGatherer {
   readonly #parser: AnswerParser | RequestParser;
+  readonly #keepsHeads: boolean;
   #store: Buffer | undefined;
   #length = 0;
 
-  constructor(parser: AnswerParser | RequestParser) {
+  /** With `keepsHeads` a head can be read for longer than the bytes that it came in. */
+  constructor(parser: AnswerParser | RequestParser, keepsHeads = false) {
     this.#parser = parser;
+    this.#keepsHeads = keepsHeads;
   }
 
   /** Whether a part of a head has come and the rest is missing. */
@@ -35,8 +38,17 @@ export class HeadGatherer {
       if (this.#length === 0) this.#append(bytes);
       return undefined;
     }
+    if (this.#keepsHeads && this.#store === undefined) this.#keep(end);
     this.release();
     return end === all.length ? none : all.subarray(end);
+  }
+
+  /** Moves the head out of the bytes that came. */
+  #keep(end: number): void {
+    const { head } = this.#parser;
+    const copy = Buffer.allocUnsafe(end);
+    copy.set(end === head.bytes.length ? head.bytes : head.bytes.subarray(0, end));
+    head.bytes = copy;
   }
 
   #parse(all: Buffer): number {

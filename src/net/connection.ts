@@ -4,9 +4,11 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { countRead } from './read-memory.ts';
+import { writeCopy } from './carrier.ts';
+import { readAsStream, readShared } from './shared-read.ts';
 
 export interface Receiver {
+  /** The bytes are good until it returns: who keeps some of them keeps a copy. */
   onBytes(bytes: Buffer): void;
   /** The peer sends no more (FIN, close_notify); it may still read. */
   onEnd(): void;
@@ -22,23 +24,6 @@ const heldBytesMax = 65_536;
 const kConnection = Symbol('connection');
 type OwnedSocket = Socket & { [kConnection]: Connection };
 
-/**
- * For `net.connect`: all such sockets read into one buffer, from which the bytes are copied at
- * once. A stream's own way makes a 64 KiB buffer for each read and cuts it: 2 us a request more.
- */
-export const sharedRead = {
-  buffer: Buffer.allocUnsafeSlow(65_536),
-  callback(this: unknown, length: number, buffer: Uint8Array): boolean {
-    const connection = (this as Partial<OwnedSocket>)[kConnection];
-    const bytes = Buffer.allocUnsafe(length);
-    bytes.set(length === buffer.length ? buffer : buffer.subarray(0, length));
-    // Bytes before anybody owns the socket: nobody asked for them.
-    if (connection === undefined) (this as Socket).destroy();
-    else connection.handleData(bytes);
-    return true;
-  }
-};
-
 export class Connection {
   readonly socket: Socket;
   /** `performance.now()` of the last byte in either direction that we know of. */
@@ -47,15 +32,16 @@ export class Connection {
   #held: Buffer | undefined;
   #state: 'open' | 'ended' | 'closed' = 'open';
   #error: Error | undefined;
+  #reads = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
     (socket as OwnedSocket)[kConnection] = this;
-    socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.on('drain', onDrain);
+    readShared(socket, onData);
   }
 
   /** Whether the peer may still send. */
@@ -76,7 +62,7 @@ export class Connection {
   receive(receiver: Receiver): void {
     this.#receiver = receiver;
     // Before the held bytes: their receiver may make the peer wait at once.
-    this.socket.resume();
+    this.resume();
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
@@ -96,14 +82,36 @@ export class Connection {
 
   /** Keeps `bytes` for who receives next, and makes the peer wait when there are many. */
   hold(bytes: Buffer): void {
-    this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
-    if (this.#held.length > heldBytesMax) this.socket.pause();
+    this.#held = this.#held === undefined ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#held.length > heldBytesMax) this.pause();
   }
 
-  /** False when the peer takes more time: wait for `onDrain` before writing more. */
+  /** Makes the peer wait: nothing more is read. */
+  pause(): void {
+    if (!this.#reads) return;
+    this.#reads = false;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (this.#reads) return;
+    this.#reads = true;
+    this.socket.resume();
+  }
+
+  /**
+   * Writes bytes that nobody changes any more. False when the peer takes more time: wait for
+   * `onDrain` before writing more.
+   */
   write(bytes: Buffer): boolean {
     this.lastActivityMs = performance.now();
     return this.socket.write(bytes);
+  }
+
+  /** The same for bytes as a receiver gets them. */
+  pass(bytes: Buffer): boolean {
+    this.lastActivityMs = performance.now();
+    return writeCopy(this.socket, bytes);
   }
 
   /**
@@ -113,7 +121,8 @@ export class Connection {
   release(): Socket {
     const { socket } = this;
     socket.pause();
-    socket.off('data', onData).off('end', onEnd).off('error', onError);
+    readAsStream(socket, onData);
+    socket.off('end', onEnd).off('error', onError);
     socket.off('close', onClose).off('drain', onDrain);
     this.#receiver = undefined;
     this.#state = 'closed';
@@ -132,7 +141,6 @@ export class Connection {
 
   handleData(bytes: Buffer): void {
     this.lastActivityMs = performance.now();
-    countRead(bytes.length);
     if (this.#receiver === undefined) this.hold(bytes);
     else this.#receiver.onBytes(bytes);
   }

@@ -1,8 +1,8 @@
 // Opens a connection to a real server, in clear or by TLS, within a time.
 
 import { connect, type Socket } from 'node:net';
-import { sharedRead } from './connection.ts';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { sharedRead } from './shared-read.ts';
 
 export interface DialOptions {
   readonly address: string;

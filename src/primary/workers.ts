@@ -80,8 +80,7 @@ export class Workers {
   constructor(options: WorkersOptions) {
     this.#options = options;
     cluster.schedulingPolicy = cluster.SCHED_NONE;
-    const execArgv = [...process.execArgv, '--expose-gc']; // for net/read-memory.ts
-    cluster.setupPrimary({ exec: options.program, args: [], execArgv });
+    cluster.setupPrimary({ exec: options.program, args: [] });
   }
 
   /** Settles when every worker serves this plan, or one of them cannot listen. */

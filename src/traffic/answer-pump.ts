@@ -1,7 +1,8 @@
 // The answer on its way: received from the server, written to the client.
 
 import { ProxyError } from '../error.ts';
-import { forwardHead } from '../http1/forward-head.ts';
+import { forwardHead, isUnchanged } from '../http1/forward-head.ts';
+import type { HeadEdits } from '../http1/head-edits.ts';
 import type { AnswerHead } from '../http1/head.ts';
 import { interimAnswersMax } from '../http1/limits.ts';
 import type { Receiver } from '../net/connection.ts';
@@ -10,6 +11,9 @@ import { dropChunked, interimFields } from './connection-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
+
+/** With more of a body a second write costs less than room for both. */
+const joinedBytesMax = 32_768;
 
 export class AnswerPump implements Receiver {
   readonly #relay: Relay;
@@ -38,7 +42,7 @@ export class AnswerPump implements Receiver {
     try {
       if (this.#state === 'head') this.#readHeads(bytes);
       else if (this.#state === 'body') this.#passBody(bytes);
-      else if (this.#state === 'tunnel') this.#write(bytes);
+      else if (this.#state === 'tunnel') this.#pass(bytes);
       else this.#unasked();
     } catch (error) {
       this.#relay.fail(error);
@@ -67,7 +71,7 @@ export class AnswerPump implements Receiver {
   }
 
   onDrain(): void {
-    this.#exchange.session.client.socket.resume();
+    this.#exchange.session.client.resume();
   }
 
   /** Any number of interim answers, then the final one. */
@@ -82,7 +86,7 @@ export class AnswerPump implements Receiver {
       }
       this.#passInterim();
     }
-    if (rest.length > 0) this.#write(rest); // first bytes of a tunnel
+    if (rest.length > 0) this.#pass(rest); // first bytes of a tunnel
   }
 
   #passInterim(): void {
@@ -97,7 +101,7 @@ export class AnswerPump implements Receiver {
     // RFC 9110 15.2: an HTTP/1.0 client must not be sent one.
     if (request.minorVersion === 1) {
       const edits = switching ? answerEdits(this.#exchange, this.#head) : undefined;
-      this.#write(forwardHead(this.#head, interimFields(this.#head), undefined, 0, 0, edits));
+      this.#forward(interimFields(this.#head), undefined, 0, edits);
     }
     if (switching) {
       this.#exchange.answered(this.#head);
@@ -123,16 +127,34 @@ export class AnswerPump implements Receiver {
     if (this.#unchunks) {
       const data = this.#data(rest);
       this.#exchange.answered(head);
-      this.#write(forwardHead(head, extra, data, 0, data.length, edits));
+      this.#forward(extra, data, data.length, edits);
     } else {
       const end = body.advance(rest, 0); // throws before a byte is sent
       this.#exchange.answered(head);
-      this.#write(forwardHead(head, extra, rest, 0, end, edits));
+      this.#forward(extra, rest, end, edits);
       if (end < rest.length) this.serverStays = false;
     }
     this.#state = 'body';
     this.#relay.releaseBody();
     if (body.done) this.#finish();
+  }
+
+  /** Head and body in one write; what did not change is still where it was read into. */
+  #forward(
+    extra: string,
+    body: Buffer | undefined,
+    bodyEnd: number,
+    edits: HeadEdits | undefined
+  ): void {
+    const head = this.#head;
+    if (isUnchanged(head, extra, edits)) {
+      this.#pass(forwardHead(head, '', body, 0, bodyEnd));
+    } else if (bodyEnd > joinedBytesMax && body !== undefined) {
+      this.#write(forwardHead(head, extra, undefined, 0, 0, edits));
+      this.#pass(body.subarray(0, bodyEnd));
+    } else {
+      this.#write(forwardHead(head, extra, body, 0, bodyEnd, edits));
+    }
   }
 
   #passBody(bytes: Buffer): void {
@@ -141,7 +163,7 @@ export class AnswerPump implements Receiver {
       this.#write(this.#data(bytes));
     } else {
       const end = body.advance(bytes, 0);
-      this.#write(end === bytes.length ? bytes : bytes.subarray(0, end));
+      this.#pass(end === bytes.length ? bytes : bytes.subarray(0, end));
       if (end < bytes.length) this.serverStays = false;
     }
     if (body.done) this.#finish();
@@ -160,7 +182,14 @@ export class AnswerPump implements Receiver {
   #write(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#exchange.bytesToClient += bytes.length;
-    if (!this.#exchange.session.client.write(bytes)) this.#server.connection.socket.pause();
+    if (!this.#exchange.session.client.write(bytes)) this.#server.connection.pause();
+  }
+
+  /** Bytes of the server as they came. */
+  #pass(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#exchange.bytesToClient += bytes.length;
+    if (!this.#exchange.session.client.pass(bytes)) this.#server.connection.pause();
   }
 
   #finish(): void {

@@ -95,13 +95,13 @@ class DialogueFollower implements Phase {
       this.fail(spokeInClear());
       return;
     }
-    this.#fromClient.add(bytes);
+    this.#fromClient.add(Buffer.from(bytes));
     this.#readClient();
   }
 
   heardServer(bytes: Buffer): void {
     if (this.#isDone) return this.#server.hold(bytes);
-    this.#fromServer.add(bytes);
+    this.#fromServer.add(Buffer.from(bytes));
     this.#readServer();
   }
 
@@ -135,7 +135,7 @@ class DialogueFollower implements Phase {
   /** One of them takes bytes again. */
   drained(): void {
     if (this.#isDone) return;
-    if (!this.#session.client.socket.writableNeedDrain) this.#server.socket.resume();
+    if (!this.#session.client.socket.writableNeedDrain) this.#server.resume();
     this.#readClient();
   }
 
@@ -196,8 +196,8 @@ class DialogueFollower implements Phase {
     if (this.#isDone || this.#upgrade !== undefined) return;
     if (this.#clientEnded && (heardAll || this.#isDeaf)) socket.end();
     const mustWait = !heardAll && this.#fromClient.waiting > aheadBytesMax;
-    if (mustWait || this.#isClogged) this.#session.client.socket.pause();
-    else this.#session.client.socket.resume();
+    if (mustWait || this.#isClogged) this.#session.client.pause();
+    else this.#session.client.resume();
   }
 
   #takeFromClient(piece: Piece, dropped: boolean): void {
@@ -239,7 +239,7 @@ class DialogueFollower implements Phase {
     }
     socket.uncork();
     if (this.#isDone) return;
-    if (socket.writableNeedDrain) this.#server.socket.pause();
+    if (socket.writableNeedDrain) this.#server.pause();
     if (this.#pending !== undefined && this.#mayAnswer) this.#answer(this.#pending);
     if (this.#isFinished) this.#finish(true);
     else this.#readClient();

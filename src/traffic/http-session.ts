@@ -72,7 +72,7 @@ export class HttpSession implements Session {
     this.#mustEnd = !this.#isAdmitted;
     const parser = new RequestParser();
     this.request = parser.head;
-    this.heads = new HeadGatherer(parser);
+    this.heads = new HeadGatherer(parser, true);
     this.facts = new HeadFacts(parser.head, this.clientAddress);
   }
 

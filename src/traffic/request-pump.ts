@@ -63,7 +63,7 @@ export class RequestPump implements Receiver {
     const { client, requestBody: body } = this.#exchange.session;
     switch (this.#state) {
       case 'tunnel':
-        this.#write(bytes);
+        this.#pass(bytes);
         return;
       case 'holding':
       case 'done':
@@ -73,7 +73,7 @@ export class RequestPump implements Receiver {
     }
     try {
       const end = body.advance(bytes, 0);
-      this.#write(end === bytes.length ? bytes : bytes.subarray(0, end));
+      this.#pass(end === bytes.length ? bytes : bytes.subarray(0, end));
       if (end < bytes.length) client.hold(bytes.subarray(end));
       if (body.done) this.#finish();
     } catch (error) {
@@ -96,12 +96,17 @@ export class RequestPump implements Receiver {
   }
 
   onDrain(): void {
-    this.#server.connection.socket.resume();
+    this.#server.connection.resume();
   }
 
   #write(bytes: Buffer): void {
     this.#exchange.bytesToServer += bytes.length;
-    if (!this.#server.connection.write(bytes)) this.#exchange.session.client.socket.pause();
+    if (!this.#server.connection.write(bytes)) this.#exchange.session.client.pause();
+  }
+
+  #pass(bytes: Buffer): void {
+    this.#exchange.bytesToServer += bytes.length;
+    if (!this.#server.connection.pass(bytes)) this.#exchange.session.client.pause();
   }
 
   #finish(): void {

@@ -35,7 +35,7 @@ class Side implements Receiver {
     this.heardMs = this.from.lastActivityMs;
     if (bytes[0] === tlsHandshake && this.lastByte === lineFeed) this.#relay.tlsPasses(this);
     this.lastByte = bytes[bytes.length - 1] ?? lineFeed;
-    if (!this.to.write(bytes)) this.from.socket.pause();
+    if (!this.to.pass(bytes)) this.from.pause();
   }
 
   onEnd(): void {
@@ -50,7 +50,7 @@ class Side implements Receiver {
 
   /** `from` takes bytes again: those of the other direction. */
   onDrain(): void {
-    this.to.socket.resume();
+    this.to.resume();
   }
 }
 

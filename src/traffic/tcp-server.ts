@@ -226,7 +226,7 @@ class GreetingWait implements Receiver {
 
   onBytes(bytes: Buffer): void {
     if (this.#isDone) return this.#connection.hold(bytes);
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#bytes = Buffer.concat([this.#bytes, bytes]);
     const greeting = this.#dialect.judgeGreeting(this.#bytes, this.#startTlsToCome);
     if (greeting === 'welcome') this.#end();
     else if (greeting === 'refusal' || this.#bytes.length > greetingBytesMax) {

@@ -145,7 +145,7 @@ class Answers implements Receiver {
       this.#connection.hold(bytes);
       return;
     }
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#bytes = Buffer.concat([this.#bytes, bytes]);
     this.#read();
   }
 
