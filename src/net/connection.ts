@@ -4,6 +4,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { clock, tick } from './clock.ts';
 import { writeCopy } from './carrier.ts';
 import { readAsStream, readShared } from './shared-read.ts';
 
@@ -26,13 +27,17 @@ type OwnedSocket = Socket & { [kConnection]: Connection };
 
 export class Connection {
   readonly socket: Socket;
-  /** `performance.now()` of the last byte in either direction that we know of. */
-  lastActivityMs: number = performance.now();
+  /** When the last byte went in either direction, as far as we know. */
+  lastActivityMs: number = tick();
   #receiver: Receiver | undefined;
   #held: Buffer | undefined;
   #state: 'open' | 'ended' | 'closed' = 'open';
   #error: Error | undefined;
   #reads = false;
+  /** Bytes are being given to the receiver now. */
+  #isTaking = false;
+  /** What is held still stands where it was read into. */
+  #holdsLoan = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -73,7 +78,7 @@ export class Connection {
     else if (this.#state === 'ended') receiver.onEnd();
   }
 
-  /** Bytes that nobody received yet; they are the caller's now. */
+  /** Bytes that nobody received yet, as good as those that a receiver gets. */
   takeHeld(): Buffer | undefined {
     const held = this.#held;
     this.#held = undefined;
@@ -82,7 +87,18 @@ export class Connection {
 
   /** Keeps `bytes` for who receives next, and makes the peer wait when there are many. */
   hold(bytes: Buffer): void {
-    this.#held = this.#held === undefined ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#held === undefined && this.#isTaking) {
+      // Who receives next may do so at once, and then there is nothing to copy.
+      this.#held = bytes;
+      this.#holdsLoan = true;
+    } else {
+      this.#keep(this.#held === undefined ? [bytes] : [this.#held, bytes]);
+    }
+  }
+
+  #keep(pieces: readonly Buffer[]): void {
+    this.#held = Buffer.concat(pieces);
+    this.#holdsLoan = false;
     if (this.#held.length > heldBytesMax) this.pause();
   }
 
@@ -104,13 +120,13 @@ export class Connection {
    * `onDrain` before writing more.
    */
   write(bytes: Buffer): boolean {
-    this.lastActivityMs = performance.now();
+    this.lastActivityMs = clock.nowMs;
     return this.socket.write(bytes);
   }
 
   /** The same for bytes as a receiver gets them. */
   pass(bytes: Buffer): boolean {
-    this.lastActivityMs = performance.now();
+    this.lastActivityMs = clock.nowMs;
     return writeCopy(this.socket, bytes);
   }
 
@@ -140,15 +156,19 @@ export class Connection {
   }
 
   handleData(bytes: Buffer): void {
-    this.lastActivityMs = performance.now();
+    this.lastActivityMs = tick();
+    this.#isTaking = true;
     if (this.#receiver === undefined) this.hold(bytes);
     else this.#receiver.onBytes(bytes);
+    this.#isTaking = false;
+    if (this.#holdsLoan && this.#held !== undefined) this.#keep([this.#held]);
+    this.#holdsLoan = false;
   }
 
   handleEnd(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ended';
-    this.lastActivityMs = performance.now();
+    this.lastActivityMs = tick();
     this.#receiver?.onEnd();
   }
 
@@ -164,7 +184,7 @@ export class Connection {
   }
 
   handleDrain(): void {
-    this.lastActivityMs = performance.now();
+    this.lastActivityMs = tick();
     this.#receiver?.onDrain();
   }
 }

@@ -43,6 +43,7 @@ export function readShared(socket: Socket, take: TakeBytes): void {
 export function readAsStream(socket: Socket, take: TakeBytes): void {
   (socket as Reader)[kTake] = 'stream';
   socket.off('data', take);
+  socket.read(0); // which goes on reading
 }
 
 /** Where Node notes what a socket was given as `onread`. */

@@ -4,6 +4,7 @@ import { add, countAnswer, countError, countLatency } from '../counters.ts';
 import { serverPlaces, servicePlaces } from '../counters.ts';
 import { ProxyError } from '../error.ts';
 import type { AnswerHead, RequestHead } from '../http1/head.ts';
+import { clock, tick } from '../net/clock.ts';
 import { chooseRealServer, chooseService } from '../service/select.ts';
 import type { RealServer } from '../service/real-server.ts';
 import type { Service, VirtualService } from '../service/virtual-service.ts';
@@ -18,7 +19,7 @@ export class Exchange {
   readonly session: HttpSession;
   readonly request: RequestHead;
   readonly virtualService: VirtualService;
-  readonly startMs: number = performance.now();
+  readonly startMs: number = clock.nowMs;
   /** Who answers, once content switching has chosen. */
   service: Service | undefined;
   realServer: RealServer | undefined;
@@ -55,25 +56,43 @@ export class Exchange {
   /** Notes the answer that goes to the client. */
   answered(head: AnswerHead): void {
     this.status = head.status;
-    this.firstByteMs = performance.now();
+    this.firstByteMs = clock.nowMs;
     const cookie = this.service?.persistence?.serverCookie;
     if (cookie !== undefined) learnCookie(this, cookie, head);
   }
 }
 
-/** The life of a request. It always ends in `endExchange`, once, and never throws. */
-export async function serveExchange(exchange: Exchange): Promise<void> {
+/**
+ * The life of a request, which always comes to `endExchange`, once. It goes as far as it can at once:
+ * where the server is connected already no promise is made, which saves 1 us.
+ */
+export function serveExchange(exchange: Exchange): void {
   try {
     const service = chooseService(exchange.virtualService, exchange.session.facts);
     exchange.service = service;
     const server = connectRealServer(exchange, service);
-    exchange.relay = new Relay(exchange, server instanceof Promise ? await server : server);
-    await exchange.relay.run(); // both ways at once: an answer may begin before the request ends
+    if (server instanceof Promise) void relayOnceConnected(exchange, server);
+    else relay(exchange, server);
   } catch (error) {
-    answerError(exchange, error);
-  } finally {
-    endExchange(exchange);
+    endExchange(exchange, error);
   }
+}
+
+async function relayOnceConnected(
+  exchange: Exchange,
+  server: Promise<ServerConnection>
+): Promise<void> {
+  try {
+    relay(exchange, await server);
+  } catch (error) {
+    endExchange(exchange, error);
+  }
+}
+
+/** Both ways at once: an answer may begin before the request ends. */
+function relay(exchange: Exchange, server: ServerConnection): void {
+  exchange.relay = new Relay(exchange, server, endExchange);
+  exchange.relay.start();
 }
 
 /** The open connection to the server that this request goes to, or a new one. */
@@ -126,7 +145,7 @@ async function dialUntilConnected(
       const { servers } = session;
       const connection = servers.openTo(server) ?? (await servers.dial(server, virtualService));
       if (session.client.isClosed) throw clientClosed();
-      exchange.connectedMs = performance.now();
+      exchange.connectedMs = tick();
       return connection;
     } catch (error) {
       if (session.client.isClosed) throw clientClosed();
@@ -153,10 +172,14 @@ function clientClosed(): ProxyError {
   return new ProxyError('client-closed', 'client', 'client closed its connection');
 }
 
-function endExchange(exchange: Exchange): void {
+function endExchange(exchange: Exchange, failure?: unknown): void {
+  if (failure !== undefined) answerError(exchange, failure);
+  countExchange(exchange, failure === undefined ? clock.nowMs : tick());
+  exchange.session.exchangeEnded(exchange);
+}
+
+function countExchange(exchange: Exchange, endMs: number): void {
   const { session, startMs, firstByteMs, realServer, error, status } = exchange;
-  const endMs = performance.now();
-  session.exchange = undefined;
   const { row } = (exchange.service ?? exchange.virtualService).counters;
   if (realServer === undefined) {
     countAnswer(row, servicePlaces.answers, status);

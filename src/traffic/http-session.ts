@@ -10,6 +10,7 @@ import { HeadGatherer } from '../http1/head-gatherer.ts';
 import { RequestParser } from '../http1/parse-head.ts';
 import { Connection, type Receiver } from '../net/connection.ts';
 import { plainAddress } from '../net/address.ts';
+import { clock } from '../net/clock.ts';
 import type { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
 import { certificateFields, connectionLines, serverNameOf } from '../tls/client-certificate.ts';
@@ -27,7 +28,7 @@ const firstRequestTimeMs = 60_000;
 /** How long a client that closed its sending side may wait for its answer. */
 const halfClosedTimeMs = 60_000;
 
-export class HttpSession implements Session {
+export class HttpSession implements Session, Receiver {
   readonly client: Connection;
   readonly clientAddress: string;
   /** TLS version in use, `undefined` in clear. */
@@ -48,8 +49,8 @@ export class HttpSession implements Session {
   authenticatesConnection = false;
   state: 'waiting' | 'exchange' | 'lingering' | 'closed' = 'waiting';
   readonly #clientPort: number;
-  #stateSinceMs: number = performance.now();
-  #waiting: HeadWait | undefined;
+  #stateSinceMs: number = clock.nowMs;
+  #isAdvancing = false;
   #mustEnd = false;
   #served = false;
   #linger: Linger | undefined;
@@ -96,25 +97,86 @@ export class HttpSession implements Session {
     return this.#tlsFields.lines;
   }
 
-  /** Waits for the next request's head in `request`; false when the client has no more. */
-  nextRequest(): boolean | Promise<boolean> {
-    if (this.isEnding || this.client.isClosed) return false;
-    this.#enter('waiting');
-    const held = this.client.socket.writableNeedDrain ? undefined : this.client.takeHeld();
-    if (held !== undefined) {
-      const rest = this.heads.take(held);
-      if (rest !== undefined) {
-        if (rest.length > 0) this.client.hold(rest);
-        return true;
-      }
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting = new HeadWait(this, resolve, reject);
-      this.client.receive(this.#waiting);
-    });
+  /** Begins its life, which is short with a `refusal`. */
+  begin(refusal?: ProxyError): void {
+    this.traffic.sessions.add(this);
+    this.counters.clientsOpen++;
+    if (refusal === undefined) this.#advance();
+    else this.#fail(refusal);
   }
 
-  beginExchange(virtualService: VirtualService): Exchange {
+  /** An exchange is over, with or without an answer. */
+  exchangeEnded({ keepAlive }: Exchange): void {
+    this.exchange = undefined;
+    if (this.state !== 'exchange') return;
+    if (!keepAlive || this.isEnding || this.client.isClosed) return this.close();
+    this.#enter('waiting');
+    this.#advance();
+  }
+
+  /** Between exchanges the session itself receives what the client says. */
+  onBytes(bytes: Buffer): void {
+    this.client.hold(bytes);
+    if (this.state === 'waiting') this.#advance();
+  }
+
+  onEnd(): void {
+    // A client that has not taken its last answer yet shall have it.
+    if (this.state === 'waiting' && !this.#isClogged) this.close();
+  }
+
+  onClose(): void {
+    if (this.state === 'waiting') this.close();
+  }
+
+  onDrain(): void {
+    if (this.state !== 'waiting') return;
+    this.#advance();
+    if (this.state === 'waiting' && !this.client.isOpen) this.close();
+  }
+
+  /**
+   * Serves what the client has asked for, one request after the other, until an exchange has to wait
+   * or a head is not complete. Exchanges that end at once come back here: a loop, since as many
+   * calls as a client can send requests ahead would not fit the stack.
+   */
+  #advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    try {
+      while (this.state === 'waiting' && this.#takeHead()) serveExchange(this.#beginExchange());
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.state === 'waiting') this.client.receive(this);
+    this.#isAdvancing = false;
+  }
+
+  /**
+   * Whether a request's head is complete. A client that has not taken its last answer yet is not
+   * read: one that asks and never reads would fill our memory with answers.
+   */
+  #takeHead(): boolean {
+    if (this.#isClogged) return false;
+    const bytes = this.client.takeHeld();
+    if (bytes === undefined) return false;
+    if (!this.heads.inProgress) this.#stateSinceMs = clock.nowMs;
+    const rest = this.heads.take(bytes);
+    if (rest === undefined) return false;
+    if (rest.length > 0) this.client.hold(rest);
+    return true;
+  }
+
+  get #isClogged(): boolean {
+    return this.client.socket.writableNeedDrain;
+  }
+
+  #beginExchange(): Exchange {
+    const { virtualService } = this.entrance;
+    if (virtualService === undefined) {
+      const code = this.traffic.draining ? 'draining' : 'service-gone';
+      throw new ProxyError(code, 'ballast', 'the service ended before the request was complete');
+    }
     this.#enter('exchange');
     this.#served = true;
     if (this.request.authenticatesConnection) this.authenticatesConnection = true;
@@ -139,7 +201,7 @@ export class HttpSession implements Session {
 
   drain(): void {
     this.#mustEnd = true;
-    if (this.state === 'waiting' && !this.heads.inProgress) this.#waiting?.stop();
+    if (this.state === 'waiting' && !this.heads.inProgress) this.close();
   }
 
   endIfGone(): void {
@@ -159,11 +221,6 @@ export class HttpSession implements Session {
         return;
       case 'closed':
     }
-  }
-
-  /** The head's first byte came: from now on it has `headTimeMs`. */
-  headBegan(): void {
-    this.#stateSinceMs = performance.now();
   }
 
   /** A reload may ask for certificates, or for others than the one that was shown. */
@@ -199,13 +256,13 @@ export class HttpSession implements Session {
     const waitedMs = nowMs - this.#stateSinceMs;
     if (this.heads.inProgress) {
       if (waitedMs > headTimeMs) {
-        this.#waiting?.fail(new ProxyError('request-timeout', 'client', 'request head too slow'));
+        this.#fail(new ProxyError('request-timeout', 'client', 'request head too slow'));
       }
       return;
     }
     const idleTimeMs = this.entrance.virtualService?.settings.idleTimeMs ?? 0;
     const limitMs = this.#served ? idleTimeMs : Math.min(idleTimeMs, firstRequestTimeMs);
-    if (waitedMs > limitMs) this.#waiting?.stop();
+    if (waitedMs > limitMs) this.close();
   }
 
   /** A server closed a connection that stood for a user: nobody else may come to stand for him. */
@@ -216,97 +273,17 @@ export class HttpSession implements Session {
 
   #enter(state: 'waiting' | 'exchange' | 'lingering'): void {
     this.state = state;
-    this.#stateSinceMs = performance.now();
+    this.#stateSinceMs = clock.nowMs;
+  }
+
+  /** Ends it with the reason why a head could not be read. */
+  #fail(error: unknown): void {
+    answerUnread(this, error);
+    this.close();
   }
 }
 
-/** The life of a client connection, which is short with a `refusal`. It never throws. */
-export async function serveHttp(session: HttpSession, refusal?: ProxyError): Promise<void> {
-  session.traffic.sessions.add(session);
-  session.counters.clientsOpen++;
-  try {
-    if (refusal !== undefined) throw refusal;
-    for (;;) {
-      const next = session.nextRequest();
-      if (!(next instanceof Promise ? await next : next)) break;
-      const { virtualService } = session.entrance;
-      if (virtualService === undefined) {
-        const code = session.traffic.draining ? 'draining' : 'service-gone';
-        throw new ProxyError(code, 'ballast', 'the service ended before the request was complete');
-      }
-      const exchange = session.beginExchange(virtualService);
-      await serveExchange(exchange);
-      if (!exchange.keepAlive) break;
-    }
-  } catch (error) {
-    answerUnread(session, error);
-  } finally {
-    session.close();
-  }
-}
-
-/**
- * Reads until a request's head is complete. A client that has not taken its last answer yet is not
- * read: one that asks and never reads would fill our memory with answers.
- */
-class HeadWait implements Receiver {
-  readonly #session: HttpSession;
-  readonly #resolve: (complete: boolean) => void;
-  readonly #reject: (error: unknown) => void;
-  #state: 'unsent' | 'waiting' | 'settled';
-
-  constructor(
-    session: HttpSession,
-    resolve: (complete: boolean) => void,
-    reject: (error: unknown) => void
-  ) {
-    this.#state = session.client.socket.writableNeedDrain ? 'unsent' : 'waiting';
-    this.#session = session;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  onBytes(bytes: Buffer): void {
-    const { client, heads } = this.#session;
-    if (this.#state !== 'waiting') {
-      client.hold(bytes);
-      return;
-    }
-    if (!heads.inProgress) this.#session.headBegan();
-    try {
-      const rest = heads.take(bytes);
-      if (rest === undefined) return;
-      this.#state = 'settled';
-      if (rest.length > 0) client.hold(rest);
-      this.#resolve(true);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  onEnd(): void {
-    if (this.#state === 'waiting') this.stop();
-  }
-
-  onClose(): void {
-    this.stop();
-  }
-
-  onDrain(): void {
-    if (this.#state !== 'unsent') return;
-    this.#state = 'waiting';
-    this.#session.client.receive(this);
-  }
-
-  stop(): void {
-    if (this.#state === 'settled') return;
-    this.#state = 'settled';
-    this.#resolve(false);
-  }
-
-  fail(error: unknown): void {
-    if (this.#state === 'settled') return;
-    this.#state = 'settled';
-    this.#reject(error);
-  }
+/** The life of a client connection, which is short with a `refusal`. */
+export function serveHttp(session: HttpSession, refusal?: ProxyError): void {
+  session.begin(refusal);
 }

@@ -1,5 +1,6 @@
 // The last moments of a client's connection: our last bytes are out, what still comes is thrown away.
 
+import { clock } from '../net/clock.ts';
 import type { Connection, Receiver } from '../net/connection.ts';
 
 /** A client that takes nothing of the last bytes for this long is gone. */
@@ -10,7 +11,7 @@ const lingerTimeMs = 2_000;
 export class Linger implements Receiver {
   readonly #client: Connection;
   readonly #closed: () => void;
-  #sinceMs: number = performance.now();
+  #sinceMs: number = clock.nowMs;
   #unsentBytes = 0;
 
   /** Ends our side; `closed` is called once the connection is gone. */

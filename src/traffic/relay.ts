@@ -17,11 +17,17 @@ export class Relay {
   readonly #server: ServerConnection;
   readonly #requests: RequestPump;
   readonly #answers: AnswerPump;
-  #resolve: (() => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
+  readonly #ended: (exchange: Exchange, failure?: unknown) => void;
+  #isRunning = true;
   #continueTimer: NodeJS.Timeout | undefined;
 
-  constructor(exchange: Exchange, server: ServerConnection) {
+  /** `ended` is called once: request and answer are complete, or cannot be because of a failure. */
+  constructor(
+    exchange: Exchange,
+    server: ServerConnection,
+    ended: (exchange: Exchange, failure?: unknown) => void
+  ) {
+    this.#ended = ended;
     this.#exchange = exchange;
     this.#client = exchange.session.client;
     this.#server = server;
@@ -29,28 +35,22 @@ export class Relay {
     this.#answers = new AnswerPump(this, exchange, server);
   }
 
-  /** Resolves when request and answer are complete; throws `ProxyError` when they cannot be. */
-  run(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      try {
-        this.#requests.start();
-        if (
-          this.#requests.isHolding &&
-          this.#exchange.virtualService.global.expect100 !== 'require'
-        ) {
-          this.#continueTimer = setTimeout(() => this.releaseBody(), continueWaitMs);
-        }
-        this.#server.connection.receive(this.#answers);
-        this.#client.receive(this.#requests);
-      } catch (error) {
-        this.fail(error);
+  start(): void {
+    try {
+      this.#requests.start();
+      const { expect100 } = this.#exchange.virtualService.global;
+      if (this.#requests.isHolding && expect100 !== 'require') {
+        this.#continueTimer = setTimeout(() => this.releaseBody(), continueWaitMs);
       }
-    });
+      this.#server.connection.receive(this.#answers);
+      // The server may be gone already, and with it this exchange.
+      if (this.#isRunning) this.#client.receive(this.#requests);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
-  /** `performance.now()` of the last byte in either direction. */
+  /** When the last byte went in either direction. */
   get lastActivityMs(): number {
     return Math.max(this.#client.lastActivityMs, this.#server.connection.lastActivityMs);
   }
@@ -67,7 +67,7 @@ export class Relay {
 
   /** A direction is complete. */
   sideDone(): void {
-    if (this.#reject === undefined || !this.#answers.isDone) return;
+    if (!this.#isRunning || !this.#answers.isDone) return;
     // A server that closes has no use for the rest of the body; the client learns it by our close.
     const needsRequest = this.#answers.serverStays || this.#requests.isTunnel;
     if (!this.#requests.isDone && needsRequest) return;
@@ -80,16 +80,15 @@ export class Relay {
       // The user that the client's connection stands for was known to this one only.
       if (this.#exchange.session.authenticatesConnection) this.#exchange.keepAlive = false;
     }
-    this.#resolve?.();
+    this.#ended(this.#exchange);
   }
 
   /** Ends the exchange with what went wrong; the server's connection cannot be used again. */
   fail(error: unknown): void {
-    const reject = this.#reject;
-    if (reject === undefined) return;
+    if (!this.#isRunning) return;
     this.#end();
     this.#server.destroy();
-    reject(error);
+    this.#ended(this.#exchange, error);
   }
 
   /** Nothing moved for the service's idle time: whose turn was it? */
@@ -105,7 +104,7 @@ export class Relay {
   }
 
   #end(): void {
-    this.#reject = undefined;
-    clearTimeout(this.#continueTimer);
+    this.#isRunning = false;
+    if (this.#continueTimer !== undefined) clearTimeout(this.#continueTimer);
   }
 }

@@ -194,7 +194,7 @@ export class Listener {
     const { virtualService } = this.#entrance;
     const tcp = virtualService?.settings.tcp;
     if (virtualService === undefined || tcp === undefined) {
-      void serveHttp(new HttpSession(socket, from, this.#entrance, this.#traffic), refusal);
+      serveHttp(new HttpSession(socket, from, this.#entrance, this.#traffic), refusal);
     } else {
       const entrance = { virtualService, tcp, acceptor: this.#tls };
       void serveTcp(new TcpSession(socket, from, entrance, this.#traffic), refusal);

@@ -2,6 +2,7 @@
 // reports. It reads no file and decides nothing about health.
 
 import process from 'node:process';
+import { tick } from '../net/clock.ts';
 import { createLog, flushLog } from '../log.ts';
 import type { Staple, ToPrimary, ToWorker } from '../messages.ts';
 import { buildPlan, type Plan } from '../service/build.ts';
@@ -44,7 +45,7 @@ process.on('message', (message: ToWorker) => receive(message));
 process.prependListener('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // A terminal's Ctrl-C reaches the whole group; the primary says what is to be done.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-setInterval(() => traffic.sweep(performance.now()), sweepIntervalMs);
+setInterval(() => traffic.sweep(tick()), sweepIntervalMs);
 setInterval(reportLoad, loadIntervalMs);
 setInterval(reportCounters, countersIntervalMs);
 setInterval(() => bindings.report(), countersIntervalMs);

@@ -159,10 +159,10 @@ t.test('TLS in mid-session, on the socket that asked for it', async (t) => {
       const connection = new Connection(socket);
       connection.receive({
         onBytes(bytes) {
+          const said = String(bytes);
           connection.write(Buffer.from('220 go\r\n'));
           acceptor.accept(connection.release(), {
-            begin: (encrypted) =>
-              void encrypted.on('error', () => {}).end(`hello ${String(bytes)}`),
+            begin: (encrypted) => void encrypted.on('error', () => {}).end(`hello ${said}`),
             failed: (reason) => t.fail(reason)
           });
         },
@@ -200,15 +200,20 @@ t.test('who fails in mid-session is told why, once', async (t) => {
     let failed = Promise.withResolvers<void>();
     const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket);
-      socket.once('data', () => {
-        connection.write(Buffer.from('220 go\r\n'));
-        acceptor.accept(connection.release(), {
-          begin: () => t.fail('nobody got this far'),
-          failed: (reason) => {
-            reasons.push(reason);
-            failed.resolve();
-          }
-        });
+      connection.receive({
+        onBytes() {
+          connection.write(Buffer.from('220 go\r\n'));
+          acceptor.accept(connection.release(), {
+            begin: () => t.fail('nobody got this far'),
+            failed: (reason) => {
+              reasons.push(reason);
+              failed.resolve();
+            }
+          });
+        },
+        onEnd() {},
+        onClose() {},
+        onDrain() {}
       });
     });
     const port = await openPort(t, server);

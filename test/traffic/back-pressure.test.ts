@@ -10,7 +10,7 @@ import { openSite, type Site, type SiteOptions } from '../fixture/site.ts';
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const size = 20_000_000;
 /** What Node asks to keep below, one read beyond it, and a head. */
-const waitingBytesMax = 65_536 + 65_536 + 1024;
+const waitingBytesMax = 262_144 + 65_536 + 1024;
 
 interface Scene {
   readonly site: Site;

@@ -18,7 +18,7 @@ import {
 
 const size = 20_000_000;
 /** What Node asks to keep below, one read beyond it, and some lines. */
-const waitingBytesMax = 65_536 + 65_536 + 4096;
+const waitingBytesMax = 262_144 + 65_536 + 4096;
 
 function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
