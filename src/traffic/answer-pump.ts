@@ -1,7 +1,7 @@
 // The answer on its way: received from the server, written to the client.
 
 import { ProxyError } from '../error.ts';
-import { forwardHead, isUnchanged } from '../http1/forward-head.ts';
+import { forwardHead, isUnchanged, joinedBytesMax } from '../http1/forward-head.ts';
 import type { HeadEdits } from '../http1/head-edits.ts';
 import type { AnswerHead } from '../http1/head.ts';
 import { interimAnswersMax } from '../http1/limits.ts';
@@ -11,9 +11,6 @@ import { dropChunked, interimFields } from './connection-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
-
-/** With more of a body a second write costs less than room for both. */
-const joinedBytesMax = 32_768;
 
 export class AnswerPump implements Receiver {
   readonly #relay: Relay;

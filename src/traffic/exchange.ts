@@ -95,12 +95,14 @@ function relay(exchange: Exchange, server: ServerConnection): void {
   exchange.relay.start();
 }
 
+const none: readonly RealServer[] = [];
+
 /** The open connection to the server that this request goes to, or a new one. */
 function connectRealServer(
   exchange: Exchange,
   service: Service
 ): ServerConnection | Promise<ServerConnection> {
-  const server = choose(exchange, service, []);
+  const server = choose(exchange, service, none);
   if (!(server instanceof Promise)) return connectTo(exchange, service, server);
   return server.then((found) => {
     if (exchange.session.client.isClosed) throw clientClosed();

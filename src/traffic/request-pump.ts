@@ -1,7 +1,7 @@
 // The request on its way: received from the client, written to the server.
 
 import { ProxyError } from '../error.ts';
-import { forwardHead } from '../http1/forward-head.ts';
+import { forwardHead, joinedBytesMax } from '../http1/forward-head.ts';
 import type { Receiver } from '../net/connection.ts';
 import { requestEdits, requestFields } from './connection-fields.ts';
 import type { Exchange } from './exchange.ts';
@@ -44,7 +44,12 @@ export class RequestPump implements Receiver {
     if (request.authenticatesConnection) this.#server.signedIn = true;
     const extra = requestFields(this.#exchange);
     const edits = requestEdits(this.#exchange);
-    this.#write(forwardHead(request, extra, held, 0, bodyEnd, edits));
+    if (held !== undefined && bodyEnd > joinedBytesMax) {
+      this.#write(forwardHead(request, extra, undefined, 0, 0, edits));
+      this.#pass(bodyEnd === held.length ? held : held.subarray(0, bodyEnd));
+    } else {
+      this.#write(forwardHead(request, extra, held, 0, bodyEnd, edits));
+    }
     this.#state = holds ? 'holding' : body.done ? 'done' : 'body';
     if (held !== undefined && bodyEnd < held.length) client.hold(held.subarray(bodyEnd));
   }

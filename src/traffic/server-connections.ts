@@ -100,9 +100,12 @@ export class ServerConnections {
   /** The open connection to this server, if there is one. */
   openTo(server: RealServer): ServerConnection | undefined {
     const { address, port } = server.settings;
-    const open = this.#open.find((one) => one.address === address && one.port === port);
-    if (open !== undefined) this.#use(open, server);
-    return open;
+    for (const open of this.#open) {
+      if (open.port !== port || open.address !== address) continue;
+      this.#use(open, server);
+      return open;
+    }
+    return undefined;
   }
 
   /** A new connection to `server`; throws `ProxyError` where none can be had. */
