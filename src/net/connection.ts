@@ -22,6 +22,9 @@ export interface Receiver {
 /** Bytes kept for the next receiver before the peer is made to wait. */
 const heldBytesMax = 65_536;
 
+/** Firewalls between us and the peer forget silent connections after minutes. */
+const keepAliveDelayMs = 60_000;
+
 const kConnection = Symbol('connection');
 type OwnedSocket = Socket & { [kConnection]: Connection };
 
@@ -34,6 +37,7 @@ export class Connection {
   #state: 'open' | 'ended' | 'closed' = 'open';
   #error: Error | undefined;
   #reads = false;
+  #isKeptAlive = false;
   /** Bytes are being given to the receiver now. */
   #isTaking = false;
   /** What is held still stands where it was read into. */
@@ -147,6 +151,17 @@ export class Connection {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /**
+   * Has the system ask a silent peer now and then whether it is still there: firewalls forget such
+   * connections. Called again and again by who looks after it, and not at the start, since it takes
+   * four calls of the system, which a connection of one request does not need.
+   */
+  keepAlive(): void {
+    if (this.#isKeptAlive) return;
+    this.#isKeptAlive = true;
+    this.socket.setKeepAlive(true, keepAliveDelayMs);
   }
 
   /** Ends so that the peer cannot take what it got for complete: RST, or no close_notify. */

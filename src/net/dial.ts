@@ -29,9 +29,6 @@ export function dial(options: DialOptions): Dialling {
     allowHalfOpen: true,
     noDelay: true,
     onread: sharedRead,
-    keepAlive: true,
-    // Firewalls between us and the server forget silent connections after minutes.
-    keepAliveInitialDelay: 60_000,
     ...(localAddress !== undefined && { localAddress })
   };
   const socket = tls === undefined ? connect(target) : connectTls({ ...tls, ...target });

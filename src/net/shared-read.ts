@@ -14,19 +14,18 @@ type Reader = Socket & { [kTake]?: TakeBytes | 'stream' };
 
 const buffer = Buffer.allocUnsafeSlow(262_144);
 
+function callback(this: unknown, length: number): boolean {
+  const take = (this as Reader)[kTake];
+  const bytes = buffer.subarray(0, length);
+  if (take === 'stream') return (this as Socket).push(Buffer.from(bytes));
+  // Bytes before anybody wants them: nobody asked for them.
+  if (take === undefined) (this as Socket).destroy();
+  else take.call(this as Socket, bytes);
+  return true;
+}
+
 /** For `net.connect` and `tls.connect`. */
-export const sharedRead = {
-  buffer,
-  callback(this: unknown, length: number): boolean {
-    const take = (this as Reader)[kTake];
-    const bytes = buffer.subarray(0, length);
-    if (take === 'stream') return (this as Socket).push(Buffer.from(bytes));
-    // Bytes before anybody wants them: nobody asked for them.
-    if (take === undefined) (this as Socket).destroy();
-    else take.call(this as Socket, bytes);
-    return true;
-  }
-};
+export const sharedRead = { buffer, callback };
 
 /**
  * Gives all bytes of `socket` from now on to `take`, first those that have been read already. Works
@@ -46,6 +45,12 @@ export function readAsStream(socket: Socket, take: TakeBytes): void {
   socket.read(0); // which goes on reading
 }
 
+/** What a socket has besides its public members. */
+type Own = Socket & {
+  [place: symbol]: unknown;
+  readonly _handle?: { useUserBuffer?(buffer: Uint8Array): void } | null;
+};
+
 /** Where Node notes what a socket was given as `onread`. */
 interface Places {
   readonly buffer: symbol;
@@ -59,15 +64,15 @@ function findPlaces(): Places | undefined {
   const told = new Socket({ onread: sharedRead });
   const symbols = Object.getOwnPropertySymbols(told);
   const holding = (value: unknown): symbol | undefined =>
-    symbols.find((symbol) => Reflect.get(told, symbol) === value);
-  const [bufferPlace, callbackPlace] = [holding(sharedRead.buffer), holding(sharedRead.callback)];
+    symbols.find((symbol) => (told as Own)[symbol] === value);
+  const [bufferPlace, callbackPlace] = [holding(buffer), holding(callback)];
   told.destroy();
   if (bufferPlace === undefined || callbackPlace === undefined) return undefined;
   return { buffer: bufferPlace, callback: callbackPlace };
 }
 
 function readsShared(socket: Socket): boolean {
-  return places !== undefined && Reflect.get(socket, places.buffer) === buffer;
+  return places !== undefined && (socket as Own)[places.buffer] === buffer;
 }
 
 /**
@@ -77,12 +82,10 @@ function readsShared(socket: Socket): boolean {
  * events, which is only slower.
  */
 function tellOfBuffer(socket: Socket): boolean {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  if (places === undefined || typeof handle !== 'object' || handle === null) return false;
-  const useUserBuffer: unknown = Reflect.get(handle, 'useUserBuffer');
-  if (typeof useUserBuffer !== 'function') return false;
-  useUserBuffer.call(handle, buffer);
-  Reflect.set(socket, places.buffer, buffer);
-  Reflect.set(socket, places.callback, sharedRead.callback);
+  const { _handle: handle } = socket as Own;
+  if (places === undefined || typeof handle?.useUserBuffer !== 'function') return false;
+  handle.useUserBuffer(buffer);
+  (socket as Own)[places.buffer] = buffer;
+  (socket as Own)[places.callback] = callback;
   return true;
 }

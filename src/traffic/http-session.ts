@@ -209,6 +209,8 @@ export class HttpSession implements Session, Receiver {
   }
 
   checkDeadline(nowMs: number): void {
+    this.client.keepAlive();
+    this.servers.keepAlive();
     switch (this.state) {
       case 'exchange':
         this.#checkExchange(nowMs);

@@ -136,6 +136,10 @@ export class ServerConnections {
     }
   }
 
+  keepAlive(): void {
+    for (const { connection } of this.#open) connection.keepAlive();
+  }
+
   closeAll(): void {
     this.#abortDial?.();
     while (this.#open.length > 0) this.#open[0]?.destroy();

@@ -142,6 +142,8 @@ export class TcpSession implements Session, OpenConnection {
 
   checkDeadline(nowMs: number): void {
     if (this.#linger !== undefined) return this.#linger.checkDeadline(nowMs);
+    this.client.keepAlive();
+    this.server?.keepAlive();
     this.#count();
     const { phase } = this;
     if (phase === undefined) return;

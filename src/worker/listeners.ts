@@ -51,9 +51,8 @@ export class Listener {
     this.#staples = staples;
     this.#clientLimits = clientLimits;
     this.#refusals = refusals;
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
-      (socket) => this.#accept(socket)
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accept(socket)
     );
   }
 

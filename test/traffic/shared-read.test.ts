@@ -24,7 +24,8 @@ const kinds: readonly [string, SiteOptions][] = [
 function bytesOf(seed: number, length: number): Buffer {
   const random = seeded(seed);
   const bytes = Buffer.allocUnsafe(length);
-  for (let i = 0; i < length; i += 512) bytes.fill(Math.floor(random() * 256), i, Math.min(length, i + 512));
+  for (let i = 0; i < length; i += 512)
+    bytes.fill(Math.floor(random() * 256), i, Math.min(length, i + 512));
   return bytes;
 }
 
@@ -37,7 +38,8 @@ async function startOrigin(t: Test): Promise<number> {
       waiting = Buffer.concat([waiting, chunk]);
       const end = waiting.indexOf('\r\n\r\n') + 4;
       const head = waiting.toString('latin1', 0, Math.max(0, end));
-      const [, seed, length, sent] = /^POST \/(\d+)\/(\d+) .*Content-Length: (\d+)/s.exec(head) ?? [];
+      const [, seed, length, sent] =
+        /^POST \/(\d+)\/(\d+) .*Content-Length: (\d+)/s.exec(head) ?? [];
       if (end < 4 || waiting.length < end + Number(sent)) return;
       const body = waiting.subarray(end, end + Number(sent));
       if (!body.equals(bytesOf(Number(seed), Number(sent)))) t.fail(`the body of request ${seed}`);
