@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { clock, tick } from './clock.ts';
 import { writeCopy } from './carrier.ts';
+import { countRead } from './read-memory.ts';
 import { readAsStream, readShared } from './shared-read.ts';
 
 export interface Receiver {
@@ -172,6 +173,7 @@ export class Connection {
 
   handleData(bytes: Buffer): void {
     this.lastActivityMs = tick();
+    countRead(bytes.length);
     this.#isTaking = true;
     if (this.#receiver === undefined) this.hold(bytes);
     else this.#receiver.onBytes(bytes);

@@ -80,7 +80,8 @@ export class Workers {
   constructor(options: WorkersOptions) {
     this.#options = options;
     cluster.schedulingPolicy = cluster.SCHED_NONE;
-    cluster.setupPrimary({ exec: options.program, args: [] });
+    const execArgv = [...process.execArgv, '--expose-gc']; // for net/read-memory.ts
+    cluster.setupPrimary({ exec: options.program, args: [], execArgv });
   }
 
   /** Settles when every worker serves this plan, or one of them cannot listen. */
