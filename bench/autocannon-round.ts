@@ -1,13 +1,13 @@
-// One round of autocannon. Arguments: URL, seconds, pid of the proxy. Prints a Sample as a line of JSON.
+// One round of autocannon. Arguments: URL, seconds, pid of the proxy, kind of heads. Prints a Sample as a line of JSON.
 // The first moments open the connections and do not count: the subject is keep-alive requests.
 
 import autocannon, { type Result } from 'autocannon';
 import { readAccount, type Account } from './measure.ts';
 import { cpuUs, failuresOf, quantile, type Sample } from './sample.ts';
-import { answerBody, connections, requestHeaders, requestPaths } from './workload.ts';
+import { answerBody, connections, headers, requestPaths, type Heads } from './workload.ts';
 
 const leadSeconds = 0.5;
-const [url = '', seconds = '', pid = ''] = process.argv.slice(2);
+const [url = '', seconds = '', pid = '', heads = ''] = process.argv.slice(2);
 const proxy = Number(pid);
 const times: number[] = [];
 let begun: { readonly account: Account; readonly atMs: number } | undefined;
@@ -21,7 +21,7 @@ const load = autocannon(
     timeout: 5,
     // How often it looks whether it was stopped.
     sampleInt: 50,
-    headers: requestHeaders,
+    headers: headers[heads as Heads],
     requests: requestPaths.map((path) => ({ method: 'GET', path })),
     servername: 'mail.example.com',
     verifyBody: (body) => body === answerBody

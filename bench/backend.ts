@@ -16,18 +16,21 @@ export async function startBackend(place: Place): Promise<Backend> {
   const [plainPort, tlsPort] = [await freePort(), await freePort()];
   const [first = ''] = serverAddresses;
   const nginx = findProgram('nginx');
-  const command: readonly [string, ...string[]] =
-    nginx !== undefined
-      ? [nginx, '-c', place.write('backend.conf', configuration(place, plainPort, tlsPort))]
-      : [
-          process.execPath,
-          fileURLToPath(new URL('stand-in.ts', import.meta.url)),
-          ...[plainPort, tlsPort].map(String),
-          place.chainFile,
-          place.keyFile
-        ];
-  const name = nginx !== undefined ? 'nginx as server' : 'stand-in server';
-  return { program: await startProgram(name, command, first, tlsPort), plainPort, tlsPort };
+  if (nginx === undefined) return startStandIn(place);
+  const file = place.write('backend.conf', configuration(place, plainPort, tlsPort));
+  const program = await startProgram('nginx as server', [nginx, '-c', file], first, tlsPort);
+  return { program, plainPort, tlsPort };
+}
+
+/** A server of ours, which can also do bulk transfers and long polls. */
+export async function startStandIn(place: Place): Promise<Backend> {
+  const [plainPort, tlsPort] = [await freePort(), await freePort()];
+  const [first = ''] = serverAddresses;
+  const file = fileURLToPath(new URL('stand-in.ts', import.meta.url));
+  const ports = [plainPort, tlsPort].map(String);
+  const command = [process.execPath, file, ...ports, place.chainFile, place.keyFile] as const;
+  const program = await startProgram('stand-in server', command, first, tlsPort);
+  return { program, plainPort, tlsPort };
 }
 
 function configuration(place: Place, plainPort: number, tlsPort: number): string {

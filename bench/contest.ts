@@ -12,6 +12,10 @@ export interface Proxy {
   readonly name: ProxyName;
   readonly program: Program;
   readonly port: number;
+  /** Where its access log goes, if it writes one. */
+  readonly logFile?: string | undefined;
+  /** Has it take up a configuration that differs a little, as an administrator would. */
+  readonly reload?: () => void;
 }
 
 export interface Scenario {

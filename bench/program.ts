@@ -1,9 +1,10 @@
 // Starts the programs of a comparison, waits until they serve and stops them again.
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -23,20 +24,26 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
-/** Resolves once something accepts at `address:port`; what the program said is in the error. */
+/**
+ * Resolves once something accepts at `address:port`; what the program said is in the error. Its
+ * standard output goes to `logFile` where that is given.
+ */
 export async function startProgram(
   name: string,
   command: readonly [string, ...string[]],
   address: string,
-  port: number
+  port: number,
+  logFile?: string
 ): Promise<Program> {
   const [file, ...args] = command;
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = logFile === undefined ? 'pipe' : openSync(logFile, 'a');
+  const child = spawn(file, args, { stdio: ['ignore', output, 'pipe'] });
+  if (typeof output === 'number') closeSync(output);
   const pid = child.pid;
   let said = '';
   const listen = (chunk: Buffer): void => void (said = (said + chunk.toString()).slice(-4000));
-  child.stdout.on('data', listen);
-  child.stderr.on('data', listen);
+  child.stdout?.on('data', listen);
+  child.stderr?.on('data', listen);
   running.add(child);
   const ended = new Promise<void>((resolve) => {
     child.on('error', (error) => {
@@ -100,13 +107,22 @@ function accepts(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago, below those that the kernel gives to connections: one of these
+ * could take it until its program listens, or the probe of `accepts` could even connect to itself.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '0.0.0.0');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(15_000, 32_000);
+    const server = createServer().listen(port, '0.0.0.0');
+    const listens = await once(server, 'listening').then(
+      () => true,
+      () => false
+    );
+    if (!listens) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** The full path of an installed program; Debian keeps daemons in /usr/sbin. */

@@ -1,24 +1,16 @@
-// npm run bench: Ballast and others in turns at the same work, each against itself and the others in
-// CPU time per request, message or MB. Exits 1 when a single answer was wrong.
+// npm run bench: Ballast and others in turns at the same work, compared in CPU time per request,
+// message or MB. Exits 1 when a single answer was wrong.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
-import { startBackend } from './backend.ts';
+import { startBackend, startStandIn } from './backend.ts';
 import type { Contest, Proxy, ProxyName } from './contest.ts';
 import { httpContest } from './http-contest.ts';
 import { makePlace, type Place } from './place.ts';
 import { relayContest, startRelayServer } from './relay/contest.ts';
 import type { Sample } from './sample.ts';
 import { readSettings, usage, type Settings } from './settings.ts';
-import { printTable, rowsOf, type Row, type Rounds } from './table.ts';
-
-interface Result {
-  readonly scenario: string;
-  readonly unit: string;
-  readonly cost: string;
-  readonly rows: readonly Row[];
-  readonly rounds: Readonly<Record<string, readonly Sample[]>>;
-}
+import { saveResults, type Result } from './results.ts';
+import { printSummary } from './summary.ts';
+import { printTable, rowsOf, type Rounds } from './table.ts';
 
 async function compete(contest: Contest, settings: Settings): Promise<Rounds> {
   const names = settings.proxies.filter((name) => contest.scenario.proxies.includes(name));
@@ -112,19 +104,21 @@ async function bench(settings: Settings): Promise<void> {
   } finally {
     place.remove();
   }
-  console.log(`\nwritten to ${save(settings, results)}`);
+  console.log(`\n${printSummary(results)}`);
+  console.log(`\nwritten to ${saveResults(settings, results)}`);
 }
 
 async function benchHttp(settings: Settings, place: Place, results: Result[]): Promise<void> {
   if (settings.http.length === 0) return;
-  const backend = await startBackend(place);
+  const [usual, own] = [await startBackend(place), await startStandIn(place)];
   try {
-    console.log(`HTTP servers: ${backend.program.name}; load: ${settings.load}`);
+    console.log(`HTTP servers: ${usual.program.name}; small requests from: ${settings.load}`);
     for (const scenario of settings.http) {
-      results.push(await judge(httpContest(scenario, settings.load, place, backend), settings));
+      const backend = scenario.ownServer ? own : usual;
+      results.push(await judge(httpContest(scenario, settings, place, backend), settings));
     }
   } finally {
-    await backend.program.stop();
+    await Promise.all([usual.program.stop(), own.program.stop()]);
   }
 }
 
@@ -153,29 +147,15 @@ async function judge(contest: Contest, settings: Settings): Promise<Result> {
   return { scenario: name, unit, cost, rows, rounds: Object.fromEntries(samples) };
 }
 
-function save(settings: Settings, results: readonly Result[]): string {
-  const folder = new URL('results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const file = new URL(`${new Date().toISOString().replaceAll(':', '-')}.json`, folder);
-  const processors = cpus();
-  const machine = {
-    node: process.version,
-    kernel: release(),
-    processors: processors.length,
-    model: processors[0]?.model
-  };
-  const { rounds, seconds, load } = settings;
-  const how = { rounds, seconds, load };
-  writeFileSync(file, `${JSON.stringify({ machine, settings: how, results }, null, 2)}\n`);
-  return file.pathname;
-}
-
 try {
   const settings = readSettings();
-  await bench(settings).catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  });
+  if (settings === 'help') console.log(usage);
+  else {
+    await bench(settings).catch((error: unknown) => {
+      console.error(error instanceof Error ? error.message : error);
+      process.exitCode = 1;
+    });
+  }
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
   process.exitCode = 2;

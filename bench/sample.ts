@@ -11,6 +11,8 @@ export interface Sample {
   readonly cost: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Figures of this scenario alone, by the heads of their columns. */
+  readonly more?: Readonly<Record<string, number>>;
   /** Empty when every answer was as it should be. */
   readonly failures: readonly string[];
 }

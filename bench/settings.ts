@@ -2,10 +2,12 @@
 
 import { parseArgs } from 'node:util';
 import { proxyNames, type ProxyName, type Scenario } from './contest.ts';
-import type { LoadTool } from './load.ts';
+import { httpScenarios } from './http/scenarios.ts';
+import type { HttpScenario } from './http/setup.ts';
+import { loadTools, type LoadTool } from './load.ts';
 import { findProgram } from './program.ts';
 import { relayScenarios, type RelayScenario } from './relay/scenarios.ts';
-import { httpScenarios, type HttpScenario } from './workload.ts';
+import { targets } from './targets.ts';
 
 export interface Settings {
   readonly http: readonly HttpScenario[];
@@ -15,12 +17,12 @@ export interface Settings {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly load: LoadTool;
-  /** For the scenario that counts them; undefined = its own. */
-  readonly idleSessions: number | undefined;
+  /** Sessions and polls where memory is measured; undefined = as many as the scenario has. */
+  readonly held: number | undefined;
 }
 
 const every: readonly Scenario[] = [...httpScenarios, ...relayScenarios];
-const groups = new Set(every.flatMap((scenario) => scenario.groups));
+const groups = new Set(['targets', ...every.flatMap((scenario) => scenario.groups)]);
 
 export const usage = `npm run bench -- [options]
   --scenario NAME    may be repeated, or several with commas between them; default: all
@@ -30,12 +32,12 @@ export const usage = `npm run bench -- [options]
                      may be repeated; default: all that are installed
   --rounds N         rounds that count, default 5
   --seconds N        length of a round, default 3
-  --sessions N       how many sessions idle, default 5000
-  --load TOOL        autocannon (default) or wrk, for HTTP
+  --sessions N       how many sessions and polls are held, default 5000
+  --load TOOL        ${loadTools.join(', ')}: who sends small requests; default autocannon
   --quick            two rounds of half a second of a few scenarios, or of those that are
                      named: to see that all works, not to quote`;
 
-export function readSettings(): Settings {
+export function readSettings(): Settings | 'help' {
   const { values } = parseArgs({
     options: {
       scenario: { type: 'string', multiple: true },
@@ -44,17 +46,18 @@ export function readSettings(): Settings {
       seconds: { type: 'string' },
       sessions: { type: 'string' },
       load: { type: 'string', default: 'autocannon' },
-      quick: { type: 'boolean', default: false }
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false }
     }
   });
+  if (values.help) return 'help';
   const isChosen = choice(values.scenario, values.quick);
   const unknown = values.proxy?.find((name) => !proxyNames.some((known) => known === name));
   if (unknown !== undefined) throw new Error(`there is no proxy ${unknown}`);
-  if (values.load !== 'autocannon' && values.load !== 'wrk') {
-    throw new Error(`there is no load tool ${values.load}`);
-  }
-  if (values.load === 'wrk' && findProgram('wrk') === undefined) {
-    throw new Error('wrk is not installed');
+  const load = loadTools.find((tool) => tool === values.load);
+  if (load === undefined) throw new Error(`there is no load tool ${values.load}`);
+  if (load !== 'autocannon' && findProgram(load) === undefined) {
+    throw new Error(`${load} is not installed`);
   }
   const sessions = values.sessions ?? (values.quick ? '300' : undefined);
   return {
@@ -64,8 +67,8 @@ export function readSettings(): Settings {
     rounds: readCount(values.rounds, values.quick ? 2 : 5),
     seconds: values.seconds === undefined && values.quick ? 0.5 : readCount(values.seconds, 3),
     warmUpSeconds: values.quick ? 0.4 : 2,
-    load: values.load,
-    idleSessions: sessions === undefined ? undefined : readCount(sessions, 0)
+    load,
+    held: sessions === undefined ? undefined : readCount(sessions, 0)
   };
 }
 
@@ -80,7 +83,9 @@ function choice(
   );
   if (unknown !== undefined) throw new Error(`there is no scenario ${unknown}`);
   return ({ name, groups: own }) =>
-    wanted.includes(name) || own.some((group) => wanted.includes(group));
+    wanted.includes(name) ||
+    own.some((group) => wanted.includes(group)) ||
+    (wanted.includes('targets') && targets[name] !== undefined);
 }
 
 function readCount(text: string | undefined, preset: number): number {

@@ -6,7 +6,7 @@ import type { Sample } from './sample.ts';
 /** The samples of one proxy, in the order of the rounds. */
 export type Rounds = ReadonlyMap<ProxyName, readonly Sample[]>;
 
-export interface Ratio {
+export interface Spread {
   readonly median: number;
   readonly least: number;
   readonly most: number;
@@ -19,8 +19,10 @@ export interface Row {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly rssMb: number;
+  /** Figures of the scenario alone, by the heads of their columns. */
+  readonly more: Readonly<Record<string, Spread>>;
   /** The cost divided by that of each other proxy, round by round. */
-  readonly ratios: Readonly<Record<string, Ratio>>;
+  readonly ratios: Readonly<Record<string, Spread>>;
 }
 
 export function rowsOf(rounds: Rounds): Row[] {
@@ -31,6 +33,12 @@ export function rowsOf(rounds: Rounds): Row[] {
     p50Ms: median(samples.map((sample) => sample.p50Ms)),
     p99Ms: median(samples.map((sample) => sample.p99Ms)),
     rssMb: median(samples.map((sample) => sample.rssBytes / 1e6)),
+    more: Object.fromEntries(
+      Object.keys(samples[0]?.more ?? {}).map((name) => [
+        name,
+        spreadOf(samples.map((sample) => sample.more?.[name] ?? Number.NaN))
+      ])
+    ),
     ratios: Object.fromEntries(
       [...rounds]
         .filter(([other]) => other !== proxy)
@@ -39,12 +47,16 @@ export function rowsOf(rounds: Rounds): Row[] {
   }));
 }
 
-function ratioOf(samples: readonly Sample[], others: readonly Sample[]): Ratio {
+function ratioOf(samples: readonly Sample[], others: readonly Sample[]): Spread {
   const each = samples.flatMap((sample, i) => {
     const other = others[i];
     return other === undefined ? [] : [sample.cost / other.cost];
   });
-  return { median: median(each), least: Math.min(...each), most: Math.max(...each) };
+  return spreadOf(each);
+}
+
+function spreadOf(values: readonly number[]): Spread {
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
 export function median(values: readonly number[]): number {
@@ -55,7 +67,6 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** A Markdown table, so that it can stand in a commit or in bench/README.md as it is. */
 export function printTable(
   { unit, cost }: Pick<Scenario, 'unit' | 'cost'>,
   rows: readonly Row[]
@@ -63,10 +74,12 @@ export function printTable(
   const compared = proxyNames.filter(
     (name) => name !== 'ballast' && rows.some((row) => row.proxy === name)
   );
+  const more = Object.keys(rows[0]?.more ?? {});
   const head = [
     'proxy',
     cost,
     ...compared.map((name) => `x ${name}`),
+    ...more,
     `${unit === 'MB' ? unit : `${unit}s`}/s`,
     'p50 ms',
     'p99 ms',
@@ -75,14 +88,20 @@ export function printTable(
   const cells = rows.map((row) => [
     row.proxy,
     row.cost.toFixed(1),
-    ...compared.map((name) => printRatio(row.ratios[name])),
+    ...compared.map((name) => printSpread(row.ratios[name], 2)),
+    ...more.map((name) => printSpread(row.more[name], 0)),
     row.unitsPerSecond.toFixed(0),
     row.p50Ms.toFixed(2),
     row.p99Ms.toFixed(2),
     row.rssMb.toFixed(0)
   ]);
+  return markdown(head, cells);
+}
+
+/** Aligned, so that it can be read in a terminal and stand in a commit as it is. */
+export function markdown(head: readonly string[], cells: readonly (readonly string[])[]): string {
   const widths = head.map((name, i) =>
-    Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0))
+    Math.max(name.length, 3, ...cells.map((row) => row[i]?.length ?? 0))
   );
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
@@ -90,8 +109,10 @@ export function printTable(
   return [line(head), rule, ...cells.map(line)].join('\n');
 }
 
-function printRatio(ratio: Ratio | undefined): string {
-  if (ratio === undefined) return '';
-  const [median, least, most] = [ratio.median, ratio.least, ratio.most].map((n) => n.toFixed(2));
-  return `${median} (${least}-${most})`;
+/** The median, and in brackets the least and the most. */
+export function printSpread(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined) return '';
+  const { median, least, most } = spread;
+  const [middle, low, high] = [median, least, most].map((n) => n.toFixed(digits));
+  return `${middle} (${low}-${high})`;
 }

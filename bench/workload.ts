@@ -1,47 +1,6 @@
 // The work that every proxy in the comparison is given: nine path rules as in the Exchange
 // templates, two servers, one small answer.
 
-import type { Scenario } from './contest.ts';
-
-export interface HttpScenario extends Scenario {
-  readonly tlsInFront: boolean;
-  readonly tlsBehind: boolean;
-}
-
-const common = {
-  groups: ['http'],
-  unit: 'request',
-  cost: 'CPU us/request',
-  proxies: ['ballast', 'haproxy', 'nginx'],
-  quick: false,
-  freshPrograms: false
-} as const;
-
-export const httpScenarios: readonly HttpScenario[] = [
-  {
-    ...common,
-    name: 'plain',
-    says: 'HTTP on both sides',
-    tlsInFront: false,
-    tlsBehind: false,
-    quick: true
-  },
-  {
-    ...common,
-    name: 'offload',
-    says: 'TLS in front, plain servers',
-    tlsInFront: true,
-    tlsBehind: false
-  },
-  {
-    ...common,
-    name: 'reencrypt',
-    says: 'TLS on both sides',
-    tlsInFront: true,
-    tlsBehind: true
-  }
-];
-
 /** A rule per virtual directory: the first segment of the path, without regard to case. */
 export const directories: readonly { readonly name: string; readonly prefix: string }[] = [
   { name: 'ActiveSync', prefix: '/microsoft-server-activesync' },
@@ -68,7 +27,7 @@ export const requestPaths: readonly string[] = [
   '/rpc/rpcproxy.dll?ex01.example.com:6001'
 ];
 
-/** About 400 bytes of head, as a browser or Outlook sends. */
+/** About 400 bytes of head, as a browser or a phone sends. */
 export const requestHeaders: Readonly<Record<string, string>> = {
   Host: 'mail.example.com',
   'User-Agent': 'Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)',
@@ -78,6 +37,35 @@ export const requestHeaders: Readonly<Record<string, string>> = {
   'X-RequestId': '{5d2d8a3c-8d2a-4f2a-9b5e-2a6f7c9d1e10}:42',
   Cookie: 'ClientId=8F2E6B0C4D1A4E7F9B3C; X-BackEndCookie=S-1-5-21-1111111111-2222222222-333333333'
 };
+
+/** About 1,500 bytes of head, as Outlook sends: nine fields more, a token and longer cookies. */
+const outlookHeaders: Readonly<Record<string, string>> = {
+  ...requestHeaders,
+  Authorization: `Bearer ${'eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.'.padEnd(520, 'aGVhZGVyLnBheWxvYWQ')}`,
+  'Content-Language': 'en-GB',
+  'X-ClientInfo': '{8A1F2C44-52B7-4E0B-8C5D-3D0F6E4B7A90}:118800042',
+  'X-ClientApplication': 'Outlook/16.0.17928.20114',
+  'X-User-Identity': 'alice@example.com',
+  'X-AnchorMailbox': 'alice@example.com',
+  'X-PreferServerAffinity': 'true',
+  'X-FeatureVersion': '1',
+  'client-request-id': '2f6f3a1c-9d10-4c55-9f0e-6a3f2c1e0b1d',
+  Cookie: `${requestHeaders['Cookie']}; MapiContext=${'MAPIAAAAAOjC'.padEnd(180, '7fT5A9kz0Q')}; MapiSequence=118-9b3c`
+};
+
+export const headers = { usual: requestHeaders, outlook: outlookHeaders } as const;
+
+export type Heads = keyof typeof headers;
+
+/** A whole request head; `more` are further fields. */
+export function requestHead(
+  method: 'GET' | 'POST',
+  path: string,
+  more: Readonly<Record<string, string | number>> = {}
+): string {
+  const fields = Object.entries({ ...requestHeaders, ...more });
+  return `${method} ${path} HTTP/1.1\r\n${fields.map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`;
+}
 
 export const answerBody =
   'A small answer, as most of those that Exchange gives to a busy client.\n';
@@ -89,3 +77,14 @@ export const checkPath = '/owa/healthcheck.htm';
 export const checkBody = '200 OK<br/>EX.example.com';
 
 export const connections = 32;
+
+/** What the stand-in server can do beyond the small answer; nginx is not asked for these. */
+export const downPath = '/EWS/down';
+export const upPath = '/EWS/up';
+export const holdPath = '/Microsoft-Server-ActiveSync/hold';
+export const releasePath = '/owa/release';
+
+/** What a released poll is answered; as long for each, so that its length says nothing. */
+export function pollBody(number: number): string {
+  return `poll ${String(number).padStart(8, '0')} is over\n`;
+}

@@ -1,8 +1,8 @@
 // Large transfers one behind the other on kept connections. Every byte is compared where it arrives.
 
-import { attend, open, type Load, type Tally, type Target } from './client.ts';
-import { Expectation, imapGreeting, sendContent, startMax } from './conversation.ts';
-import { megabyte } from './scenarios.ts';
+import { attend, open, sideBySide, type Load, type Tally, type Target } from '../client.ts';
+import { Expectation, megabyte, sendContent, startOf } from '../content.ts';
+import { imapGreeting } from './conversation.ts';
 
 export interface BulkJob {
   readonly connections: number;
@@ -11,17 +11,10 @@ export interface BulkJob {
 }
 
 export function loadBulk(target: Target, job: BulkJob, tally: Tally): Load {
-  let stopping = false;
-  const begin = { down, up }[job.direction];
-  const closed = Array.from({ length: job.connections }, (_, number) =>
-    begin(target, number, job.bytes, tally, () => stopping)
+  const run = { down, up }[job.direction];
+  return sideBySide(job.connections, (number, isStopping) =>
+    run(target, number, job.bytes, tally, isStopping)
   );
-  return {
-    stop: async () => {
-      stopping = true;
-      await Promise.all(closed);
-    }
-  };
 }
 
 /** Megabytes count as they pass, so that a transfer at the edge of the measured time counts in part. */
@@ -117,8 +110,4 @@ function up(
   }
 
   return attend(socket, { onBytes, isDone: () => done }, tally);
-}
-
-function startOf(number: number, turn: number): number {
-  return (number * 99_991 + turn * 7919) % startMax;
 }

@@ -1,19 +1,19 @@
 // The relay scenarios as contests: where their server runs, how a round is started.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Tally } from '../client.ts';
 import type { Contest, Proxy } from '../contest.ts';
+import { requireOpenFiles } from '../open-files.ts';
 import type { Place } from '../place.ts';
 import { freePort, lastLine, startProgram, type Program } from '../program.ts';
 import type { Sample } from '../sample.ts';
 import type { Settings } from '../settings.ts';
 import { serverAddresses } from '../workload.ts';
-import { Tally } from './client.ts';
 import { openIdle } from './idle.ts';
 import { startRelay } from './proxies.ts';
-import type { RoundOrder } from './round.ts';
-import type { Job, RelayScenario } from './scenarios.ts';
+import type { RelayOrder } from './round.ts';
+import type { RelayJob, RelayScenario } from './scenarios.ts';
 import { session } from './sessions.ts';
 
 export interface RelayServer {
@@ -35,33 +35,21 @@ export async function startRelayServer(): Promise<RelayServer> {
 
 export function relayContest(
   scenario: RelayScenario,
-  { idleSessions }: Pick<Settings, 'idleSessions'>,
+  { held }: Pick<Settings, 'held'>,
   place: Place,
   server: RelayServer
 ): Contest {
   const job =
-    scenario.job.kind === 'idle' && idleSessions !== undefined
-      ? { ...scenario.job, sessions: idleSessions }
+    scenario.job.kind === 'idle' && held !== undefined
+      ? { ...scenario.job, sessions: held }
       : scenario.job;
-  if (job.kind === 'idle') requireFiles(job.sessions);
+  if (job.kind === 'idle') requireOpenFiles(job.sessions);
   return {
     scenario,
     start: (name) => startRelay(name, scenario, place, server),
     verify: (proxy) => verify(scenario, proxy),
     round: (proxy, seconds) => runRound(scenario, job, proxy, seconds)
   };
-}
-
-/** A relay holds two sockets a session. */
-function requireFiles(sessions: number): void {
-  const limits = readFileSync('/proc/self/limits', 'latin1');
-  const most = Number(/^Max open files +\S+ +(\d+)/m.exec(limits)?.[1] ?? Number.NaN);
-  const needed = 2 * sessions + 500;
-  if (most < needed) {
-    throw new Error(
-      `${sessions} idle sessions need ${needed} open files, ulimit -Hn is ${most}: --sessions N`
-    );
-  }
 }
 
 /** Tries until a first session goes well: the proxy may still check its servers. */
@@ -81,11 +69,11 @@ async function verify(scenario: RelayScenario, proxy: Proxy): Promise<void> {
 
 async function runRound(
   { tls }: RelayScenario,
-  job: Job,
+  job: RelayJob,
   { port, program }: Proxy,
   seconds: number
 ): Promise<Sample> {
-  const order: RoundOrder = { target: { port, tls }, job, seconds, pid: program.pid };
+  const order: RelayOrder = { target: { port, tls }, job, seconds, pid: program.pid };
   return JSON.parse(await lastLine(pathOf('round.ts'), [JSON.stringify(order)])) as Sample;
 }
 

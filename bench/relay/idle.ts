@@ -1,7 +1,8 @@
 // IMAP sessions that sign in, begin IDLE and then wait, as a phone's does for hours.
 
 import type { Socket } from 'node:net';
-import { attend, open, type Tally, type Target } from './client.ts';
+import { attend, open, type Tally, type Target } from '../client.ts';
+import type { Held } from '../rounds.ts';
 import { imapGreeting } from './conversation.ts';
 
 const steps = [
@@ -14,13 +15,8 @@ const steps = [
 const atOnce = 16;
 const answerTimeMs = 10_000;
 
-export interface IdleSessions {
-  /** Ends all of them; resolves when they are gone. */
-  close(): Promise<void>;
-}
-
 /** Resolves when `count` sessions idle, or when something failed. */
-export async function openIdle(target: Target, count: number, tally: Tally): Promise<IdleSessions> {
+export async function openIdle(target: Target, count: number, tally: Tally): Promise<Held> {
   const sockets: Socket[] = [];
   const gone: Promise<void>[] = [];
   let begun = 0;

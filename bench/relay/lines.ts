@@ -1,19 +1,12 @@
 // Kept connections on which a line goes and a line comes back, without pause.
 
-import { attend, open, type Load, type Tally, type Target } from './client.ts';
+import { attend, open, sideBySide, type Load, type Tally, type Target } from '../client.ts';
 import { imapGreeting, noopAnswer, noopLine } from './conversation.ts';
 
 export function loadLines(target: Target, connections: number, tally: Tally): Load {
-  let stopping = false;
-  const closed = Array.from({ length: connections }, (_, number) =>
-    pingPong(target, number, tally, () => stopping)
+  return sideBySide(connections, (number, isStopping) =>
+    pingPong(target, number, tally, isStopping)
   );
-  return {
-    stop: async () => {
-      stopping = true;
-      await Promise.all(closed);
-    }
-  };
 }
 
 function pingPong(

@@ -1,12 +1,11 @@
 // The work of a mail relay: small lines to and fro, bulk each way, sessions set up and ended, and
 // sessions that do nothing.
 
+import type { ClientTls } from '../client.ts';
+import { megabyte } from '../content.ts';
 import type { ProxyName, Scenario } from '../contest.ts';
 
-/** Where TLS begins; it ends at the proxy in any case, the servers speak in clear. */
-export type ClientTls = 'none' | 'implicit' | 'starttls';
-
-export type Job =
+export type RelayJob =
   | { readonly kind: 'lines'; readonly connections: number }
   | {
       readonly kind: 'bulk';
@@ -20,10 +19,8 @@ export type Job =
 export interface RelayScenario extends Scenario {
   readonly tls: ClientTls;
   readonly protocol: 'imap' | 'smtp';
-  readonly job: Job;
+  readonly job: RelayJob;
 }
-
-export const megabyte = 1 << 20;
 
 const everyone: readonly ProxyName[] = ['ballast', 'haproxy', 'nginx', 'net-relay'];
 
@@ -60,7 +57,7 @@ function bulk(tls: ClientTls, direction: 'down' | 'up', megabytes: number): Rela
     ...priced('MB'),
     groups: ['mail', 'bulk'],
     protocol: 'imap',
-    quick: direction === 'down' && megabytes === 1 && tls === 'none',
+    quick: false,
     job: { kind: 'bulk', connections: 8, direction, bytes: megabytes * megabyte }
   };
 }

@@ -2,12 +2,11 @@
 // As a program: arguments are the IMAP port and the SMTP port.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { Expectation, sendContent } from '../content.ts';
 import { serverAddresses } from '../workload.ts';
 import {
-  Expectation,
   imapGreeting,
   noopAnswer,
-  sendContent,
   smtpDone,
   smtpFarewell,
   smtpGreeting,

@@ -2,7 +2,15 @@
 // sentences before and after it as well.
 
 import type { Socket } from 'node:net';
-import { attend, beginTls, open, type Load, type Tally, type Target } from './client.ts';
+import {
+  againAndAgain,
+  attend,
+  beginTls,
+  open,
+  type Load,
+  type Tally,
+  type Target
+} from '../client.ts';
 import { smtpDone, smtpFarewell, smtpGreeting } from './conversation.ts';
 
 type Verdict = 'right' | 'wrong' | 'incomplete';
@@ -44,21 +52,12 @@ const byStartTls: readonly Step[] = [
 const afterStartTls = 'EHLO client.example.com\r\n';
 const answerTimeMs = 5000;
 
-export function loadSessions(target: Target, connections: number, tally: Tally): Load {
-  let stopping = false;
-  const loops = Array.from({ length: connections }, async () => {
-    while (!stopping && tally.failures.size === 0) {
-      const beganMs = performance.now();
-      await session(target, tally);
-      tally.done(1, beganMs);
-    }
+export function loadSessions(target: Target, lanes: number, tally: Tally): Load {
+  return againAndAgain(lanes, tally, async () => {
+    const beganMs = performance.now();
+    await session(target, tally);
+    tally.done(1, beganMs);
   });
-  return {
-    stop: async () => {
-      stopping = true;
-      await Promise.all(loops);
-    }
-  };
 }
 
 /** Resolves when the connection is gone. */

@@ -1,54 +1,14 @@
 // The clients of the relay scenarios must see what a relay did wrong, else a figure means nothing.
 
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import t from 'tap';
 import { loadBulk } from '../../bench/relay/bulk.ts';
-import { Tally, type Load, type Target } from '../../bench/relay/client.ts';
+import { Tally, type Load, type Target } from '../../bench/client.ts';
 import { imapGreeting, smtpGreeting } from '../../bench/relay/conversation.ts';
 import { openIdle } from '../../bench/relay/idle.ts';
 import { loadLines } from '../../bench/relay/lines.ts';
 import { imapServer, smtpServer } from '../../bench/relay/server.ts';
 import { loadSessions } from '../../bench/relay/sessions.ts';
-
-type Direction = 'down' | 'up';
-
-/** Changes or cuts the byte at `at` of every connection, counted in one direction. */
-interface Fault {
-  readonly direction: Direction;
-  readonly at: number;
-  readonly does: 'flip' | 'cut';
-}
-
-async function listen(server: Server): Promise<Target> {
-  t.teardown(() => server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, tls: 'none' };
-}
-
-function relayWith(fault: Fault | undefined, target: Target): Promise<Target> {
-  const server = createServer((client) => {
-    const upstream = connect(target.port, '127.0.0.1');
-    const pass = (direction: Direction, from: typeof client, to: typeof client): void => {
-      let seen = 0;
-      from.on('data', (chunk: Buffer) => {
-        const at = fault?.direction === direction ? fault.at - seen : -1;
-        seen += chunk.length;
-        if (at < 0 || at >= chunk.length) return void to.write(chunk);
-        if (fault?.does === 'cut') return void to.destroy();
-        chunk[at] = (chunk[at] ?? 0) ^ 1;
-        to.write(chunk);
-      });
-      from.on('end', () => to.end());
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-    };
-    pass('up', client, upstream);
-    pass('down', upstream, client);
-  });
-  return listen(server);
-}
+import { faultyRelay, listenFor, type Fault } from '../fixture/faulty-relay.ts';
 
 /** Lets `load` run until it has done `units`, or failed. */
 async function runUntil(units: number, tally: Tally, load: Load): Promise<void> {
@@ -77,8 +37,8 @@ const faults: Readonly<Record<string, Fault>> = {
 };
 
 t.test('what goes through whole is counted and blamed on nobody', async (t) => {
-  const imap = await relayWith(undefined, await listen(imapServer()));
-  const smtp = await relayWith(undefined, await listen(smtpServer()));
+  const imap = await listenFor(t, imapServer());
+  const smtp = await listenFor(t, smtpServer());
   for (const [name, work] of Object.entries(works)) {
     const tally = new Tally();
     await work(imap, smtp, tally);
@@ -89,8 +49,8 @@ t.test('what goes through whole is counted and blamed on nobody', async (t) => {
 
 for (const [what, fault] of Object.entries(faults)) {
   t.test(`${what} is a failure`, async (t) => {
-    const imap = await relayWith(fault, await listen(imapServer()));
-    const smtp = await relayWith(fault, await listen(smtpServer()));
+    const imap = await faultyRelay(t, fault, await listenFor(t, imapServer()));
+    const smtp = await faultyRelay(t, fault, await listenFor(t, smtpServer()));
     for (const [name, work] of Object.entries(works)) {
       const tally = new Tally();
       await work(imap, smtp, tally);
@@ -101,7 +61,7 @@ for (const [what, fault] of Object.entries(faults)) {
 
 t.test('a byte changed deep in an upload is a failure', async (t) => {
   const fault: Fault = { direction: 'up', at: 2 << 20, does: 'flip' };
-  const imap = await relayWith(fault, await listen(imapServer()));
+  const imap = await faultyRelay(t, fault, await listenFor(t, imapServer()));
   const tally = new Tally();
   await works['up']?.(imap, imap, tally);
   t.match([...tally.failures.keys()], [/BAD/]);

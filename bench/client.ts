@@ -1,10 +1,14 @@
-// What the clients of all relay scenarios have in common: how they connect, and how they keep count.
+// What the clients of all loads of our own have in common: how they connect, and how they keep count.
 
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
-import type { ClientTls } from './scenarios.ts';
+import { connect as connectTls, createSecureContext, type TLSSocket } from 'node:tls';
+
+/** Where TLS begins; it ends at the proxy in any case. */
+export type ClientTls = 'none' | 'implicit' | 'starttls';
 
 export interface Target {
+  /** Loopback unless said otherwise. */
+  readonly host?: string;
   readonly port: number;
   readonly tls: ClientTls;
 }
@@ -14,6 +18,8 @@ export class Tally {
   /** Since the last `restart`. */
   units = 0;
   timesMs: number[] = [];
+  /** Requests without an answer where that is a figure and no failure: while a proxy reloads. */
+  lost = 0;
   /** Of the whole round, for a wrong answer is wrong at any time. */
   readonly failures = new Map<string, number>();
 
@@ -37,21 +43,55 @@ export interface Load {
   stop(): Promise<void>;
 }
 
+/** Runs `connections` clients side by side, each until it sees that it shall stop. */
+export function sideBySide(
+  connections: number,
+  run: (number: number, isStopping: () => boolean) => Promise<void>
+): Load {
+  let stopping = false;
+  const isStopping = (): boolean => stopping;
+  const ended = Array.from({ length: connections }, (_, number) => run(number, isStopping));
+  return {
+    stop: async () => {
+      stopping = true;
+      await Promise.all(ended);
+    }
+  };
+}
+
+/** Runs `once` again and again on each of `lanes` lanes, until something failed. */
+export function againAndAgain(
+  lanes: number,
+  tally: Tally,
+  once: (lane: number) => Promise<void>
+): Load {
+  return sideBySide(lanes, async (lane, isStopping) => {
+    while (!isStopping() && tally.failures.size === 0) await once(lane);
+  });
+}
+
 export function open(target: Target): Socket {
-  const socket = connect({ port: target.port, host: '127.0.0.1', noDelay: true });
+  const { host = '127.0.0.1', port } = target;
+  const socket = connect({ port, host, noDelay: true });
   return target.tls === 'implicit' ? beginTls(socket) : socket;
 }
 
 /** One version, cipher and group for all proxies, else they would not do the same work. */
-export function beginTls(socket: Socket): TLSSocket {
+const secureContext = createSecureContext({
+  minVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_256_GCM_SHA384',
+  ecdhCurve: 'X25519'
+});
+
+/** `session` is one to resume. */
+export function beginTls(socket: Socket, session?: Buffer): TLSSocket {
   return connectTls({
     socket,
     servername: 'mail.example.com',
     // The certificate was made for this run and signed by nobody.
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.3',
-    ciphers: 'TLS_AES_256_GCM_SHA384',
-    ecdhCurve: 'X25519'
+    secureContext,
+    ...(session !== undefined && { session })
   });
 }
 
