@@ -291,7 +291,12 @@ t.test('implicit TLS of mail; a worker’s death gives its counts back', async (
   for (const peer of all) await peer.ended();
   for (;;) {
     const now = await pids();
-    if (now.length === 2 && now.every((pid) => !workers.includes(pid))) break;
+    if (now.length === 2 && now.every((pid) => !workers.includes(pid))) {
+      for (const pid of now) {
+        await ballast.waitFor(({ msg, worker }) => msg === 'worker serves' && worker === pid);
+      }
+      break;
+    }
     await wait(20);
   }
   for (const peer of await fill(dial, 2)) t.equal(peer.ending, undefined);
