@@ -4,6 +4,7 @@
 import type { Health, RealServer as RealServerSettings } from '../config/model.ts';
 import { add, serverPlaces, serverRow, type Row } from '../counters.ts';
 import { formatEndpoint } from '../net/address.ts';
+import { Roster } from '../net/roster.ts';
 import { hashOf } from '../scheduler/hash.ts';
 import type { Candidate } from '../scheduler/scheduler.ts';
 
@@ -40,7 +41,7 @@ export class RealServer implements Candidate {
   readonly hash: number;
   /** What this worker has counted. */
   readonly row: Row = serverRow();
-  readonly #open = new Set<OpenConnection>();
+  readonly #open = new Roster<OpenConnection>();
 
   constructor(settings: RealServerSettings) {
     this.settings = settings;

@@ -21,6 +21,8 @@ export class ServerConnection implements Receiver {
   readonly head: AnswerHead;
   readonly heads: HeadGatherer;
   readonly body = new BodyReader('server');
+  /** Several SubVSs may use one connection; each counts it as its own. */
+  readonly users: RealServer[] = [];
   /** NTLM or Negotiate went over it. */
   signedIn = false;
   #state: 'used' | 'resting' | 'leaving' = 'used';
@@ -85,7 +87,6 @@ export class ServerConnections {
   /** The connection of the latest request; later ones stay with its server while it is healthy. */
   current: ServerConnection | undefined;
   readonly #open: ServerConnection[] = [];
-  readonly #users = new Map<object, RealServer[]>();
   readonly #lost: () => void;
   /** SNI of the client. */
   readonly #clientName: string | undefined;
@@ -149,8 +150,7 @@ export class ServerConnections {
     const at = this.#open.indexOf(connection);
     if (at === -1) return;
     this.#open.splice(at, 1);
-    for (const server of this.#users.get(connection) ?? []) server.release(connection);
-    this.#users.delete(connection);
+    for (const server of connection.users) server.release(connection);
     if (this.current === connection) this.current = undefined;
   }
 
@@ -158,14 +158,11 @@ export class ServerConnections {
     this.#lost();
   }
 
-  /** Several SubVSs may use one connection; each counts it as its own. */
   #use(connection: ServerConnection, server: RealServer): void {
     this.current = connection;
     connection.use();
-    const users = this.#users.get(connection);
-    if (users === undefined) this.#users.set(connection, [server]);
-    else if (users.includes(server)) return;
-    else users.push(server);
+    if (connection.users.includes(server)) return;
+    connection.users.push(server);
     server.hold(connection);
   }
 }

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../log.ts';
 import { plainAddress } from '../net/address.ts';
+import { Roster } from '../net/roster.ts';
 import type { RealServer } from '../service/real-server.ts';
 import { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
@@ -40,7 +41,7 @@ export interface Session {
 export class Traffic {
   readonly log: Logger;
   accessLog: boolean;
-  readonly sessions = new Set<Session>();
+  readonly sessions = new Roster<Session>();
   /** Of connections whose service was gone when they came. */
   readonly counters = new ServiceCounters();
   /** True once the worker accepts no more and ends its sessions. */

@@ -10,7 +10,7 @@ for (const protocol of ['imap', 'pop3'] as const) {
   t.test(`${protocol}: what is refused at once is answered in few writes`, async (t) => {
     const site = await openMailSite(t, protocol);
     const { client } = await beginTalk(site, scripts[protocol]);
-    const [session] = site.traffic.sessions as Set<TcpSession>;
+    const [session] = site.traffic.sessions as Iterable<TcpSession>;
     const socket = session?.client.socket;
     if (socket === undefined) throw new Error('no session');
     let writes = 0;

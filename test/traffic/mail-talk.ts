@@ -129,7 +129,7 @@ export async function heard(
   side: 'client' | 'server' = 'client'
 ): Promise<void> {
   for (const deadlineMs = performance.now() + 5000; performance.now() < deadlineMs;) {
-    const [session] = site.traffic.sessions as Set<TcpSession>;
+    const [session] = site.traffic.sessions as Iterable<TcpSession>;
     if (session === undefined || Number(session[side]?.socket.bytesRead) >= bytes) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
