@@ -1,23 +1,32 @@
 // Copies of bytes that were read, for a socket that may take its time to write them. Parts of the
 // read buffer itself must never be written: it is read into again while the kernel still waits for
 // room, and answers were seen corrupted. Small copies come out of Node's pool; large ones have
-// buffers that are used again, since a fresh one of 256 KiB costs more than what it carries.
+// buffers that are used again, since a fresh one of 256 KiB costs more than what it carries. Who
+// gathers bytes fills such a buffer himself, and then they are written without another copy.
 
 import type { Socket } from 'node:net';
 
 /** Node's pool serves up to this. */
 const smallBytesMax = Buffer.poolSize >>> 1;
+const mediumBytes = 65_536;
+const largeBytes = 262_144;
 
-/** Sizes of the buffers, and how many of each wait for use: at most 2 to 4 MiB a size. */
-const sizes: readonly { readonly bytes: number; readonly idleMax: number }[] = [
-  { bytes: 16_384, idleMax: 128 },
-  { bytes: 65_536, idleMax: 64 },
-  { bytes: 262_144, idleMax: 16 }
-];
+export interface BytesTaker {
+  /** The bytes are good until it returns. */
+  take(bytes: Buffer): void;
+}
 
-/** Writes a copy of `bytes`; what `socket.write` returned. */
+/** The bytes that a taker has just now are in it. */
+let lent: Carrier | undefined;
+
+/** Writes a copy of `bytes`, or these themselves if a carrier has them; what `write` returned. */
 export function writeCopy(socket: Socket, bytes: Buffer): boolean {
   const { length } = bytes;
+  if (lent !== undefined && lent.buffer.buffer === bytes.buffer) {
+    const { written } = lent;
+    lent = undefined; // no two writes could both bring it back
+    return socket.write(bytes, written);
+  }
   for (const shelf of length > smallBytesMax ? shelves : none) {
     if (length <= shelf.bytes) return shelf.carry(socket, bytes);
   }
@@ -26,19 +35,39 @@ export function writeCopy(socket: Socket, bytes: Buffer): boolean {
   return socket.write(copy);
 }
 
-/** Buffers of one size that carry nothing now. */
+/** A large one to fill; it goes back by `giveCarried`. */
+export function takeCarrier(): Carrier {
+  return largeShelf.take();
+}
+
+/** Gives the first `length` bytes of `carrier` to `taker`, which may write them by `writeCopy`. */
+export function giveCarried(carrier: Carrier, length: number, taker: BytesTaker): void {
+  // Few bytes are copied: a slow reader shall not keep a large buffer for them.
+  const mayLend = length > mediumBytes;
+  lent = mayLend ? carrier : undefined;
+  taker.take(carrier.buffer.subarray(0, length));
+  const isBack = !mayLend || lent === carrier;
+  lent = undefined;
+  if (isBack) carrier.written();
+}
+
+/** Buffers of one size that carry nothing now: so many at most. */
 class Shelf {
   readonly bytes: number;
   readonly #idleMax: number;
   readonly #idle: Carrier[] = [];
 
-  constructor({ bytes, idleMax }: { bytes: number; idleMax: number }) {
+  constructor(bytes: number, idleMax: number) {
     this.bytes = bytes;
     this.#idleMax = idleMax;
   }
 
+  take(): Carrier {
+    return this.#idle.pop() ?? new Carrier(this);
+  }
+
   carry(socket: Socket, bytes: Buffer): boolean {
-    const carrier = this.#idle.pop() ?? new Carrier(this);
+    const carrier = this.take();
     carrier.buffer.set(bytes);
     return socket.write(carrier.buffer.subarray(0, bytes.length), carrier.written);
   }
@@ -48,7 +77,7 @@ class Shelf {
   }
 }
 
-class Carrier {
+export class Carrier {
   readonly buffer: Buffer;
   /** Called once the socket is done with the bytes, or gone. */
   readonly written: () => void;
@@ -59,5 +88,7 @@ class Carrier {
   }
 }
 
-const shelves: readonly Shelf[] = sizes.map((size) => new Shelf(size));
+const largeShelf = new Shelf(largeBytes, 16);
+/** At most 2 to 4 MiB a size wait for use. */
+const shelves: readonly Shelf[] = [new Shelf(16_384, 128), new Shelf(mediumBytes, 64), largeShelf];
 const none: readonly Shelf[] = [];

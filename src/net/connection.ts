@@ -5,7 +5,8 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { clock, tick } from './clock.ts';
-import { writeCopy } from './carrier.ts';
+import { writeCopy, type BytesTaker } from './carrier.ts';
+import { dropGathered, gatherRecord, giveGathered } from './gathered-records.ts';
 import { countRead } from './read-memory.ts';
 import { readAsStream, readShared } from './shared-read.ts';
 
@@ -29,7 +30,7 @@ const keepAliveDelayMs = 60_000;
 const kConnection = Symbol('connection');
 type OwnedSocket = Socket & { [kConnection]: Connection };
 
-export class Connection {
+export class Connection implements BytesTaker {
   readonly socket: Socket;
   /** When the last byte went in either direction, as far as we know. */
   lastActivityMs: number = tick();
@@ -43,9 +44,11 @@ export class Connection {
   #isTaking = false;
   /** What is held still stands where it was read into. */
   #holdsLoan = false;
+  readonly #hasRecords: boolean;
 
   constructor(socket: Socket) {
     this.socket = socket;
+    this.#hasRecords = socket instanceof TLSSocket;
     (socket as OwnedSocket)[kConnection] = this;
     socket.on('end', onEnd);
     socket.on('error', onError);
@@ -151,6 +154,7 @@ export class Connection {
   }
 
   destroy(): void {
+    dropGathered(this);
     this.socket.destroy();
   }
 
@@ -167,6 +171,7 @@ export class Connection {
 
   /** Ends so that the peer cannot take what it got for complete: RST, or no close_notify. */
   abort(): void {
+    dropGathered(this);
     if (this.socket instanceof TLSSocket || this.socket.destroyed) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
@@ -174,6 +179,10 @@ export class Connection {
   handleData(bytes: Buffer): void {
     this.lastActivityMs = tick();
     countRead(bytes.length);
+    if (!this.#hasRecords || !gatherRecord(this, bytes)) this.take(bytes);
+  }
+
+  take(bytes: Buffer): void {
     this.#isTaking = true;
     if (this.#receiver === undefined) this.hold(bytes);
     else this.#receiver.onBytes(bytes);
@@ -184,6 +193,8 @@ export class Connection {
 
   handleEnd(): void {
     if (this.#state !== 'open') return;
+    giveGathered(this);
+    if (this.socket.destroyed) return;
     this.#state = 'ended';
     this.lastActivityMs = tick();
     this.#receiver?.onEnd();
@@ -194,6 +205,7 @@ export class Connection {
   }
 
   handleClose(): void {
+    giveGathered(this);
     this.#state = 'closed';
     const receiver = this.#receiver;
     this.#receiver = undefined;

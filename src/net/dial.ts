@@ -1,7 +1,7 @@
 // Opens a connection to a real server, in clear or by TLS, within a time.
 
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { sharedRead } from './shared-read.ts';
 
 export interface DialOptions {
@@ -9,8 +9,8 @@ export interface DialOptions {
   readonly port: number;
   /** Source address; undefined leaves it to the system. */
   readonly localAddress: string | undefined;
-  /** Options of `tls.connect`; undefined = in clear. */
-  readonly tls: ConnectionOptions | undefined;
+  /** Options of `tls.connect`, and who sees the socket then; undefined = in clear. */
+  readonly tls: (ConnectionOptions & { watch?: (socket: TLSSocket) => void }) | undefined;
   readonly timeoutMs: number;
 }
 
@@ -32,6 +32,7 @@ export function dial(options: DialOptions): Dialling {
     ...(localAddress !== undefined && { localAddress })
   };
   const socket = tls === undefined ? connect(target) : connectTls({ ...tls, ...target });
+  if (socket instanceof TLSSocket) tls?.watch?.(socket);
   const promise = new Promise<Socket>((resolve, reject) => {
     const timer = setTimeout(() => {
       socket.destroy(new Error(`no connection within ${timeoutMs} ms`));

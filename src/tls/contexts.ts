@@ -4,9 +4,10 @@
 import { constants, createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext } from 'node:tls';
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import type { ConnectionOptions, TlsOptions, TLSSocket } from 'node:tls';
 import { certificateChooser, type ChooseCertificate, type NamedKey } from './choose-certificate.ts';
 import { protocolOptionsOf, protocolsOf } from './protocols.ts';
+import { ServerSessions } from './server-sessions.ts';
 import type { TlsSettings } from './settings.ts';
 
 export interface ServerCertificate extends NamedKey {
@@ -33,13 +34,20 @@ export interface ReencryptTls {
 export interface ClientTls {
   /**
    * For `tls.connect({ ...options, host, port })` to a real server; `clientName` is the name that
-   * the client asked for. Without any name of its own the server is verified by its address.
+   * the client asked for. Without any name of its own the server is verified by its address. To be
+   * asked for each connection, since a session may be resumed once.
    */
-  readonly optionsFor: (server: TlsPeer, clientName: string | undefined) => ConnectionOptions;
+  readonly optionsFor: (server: TlsPeer, clientName: string | undefined) => ClientTlsOptions;
+}
+
+export interface ClientTlsOptions extends ConnectionOptions {
+  /** Must be given the socket at once. */
+  readonly watch: (socket: TLSSocket) => void;
 }
 
 export interface TlsPeer {
   readonly address: string;
+  readonly port: number;
   readonly hostName: string | undefined;
 }
 
@@ -139,7 +147,8 @@ function sessionIdContextOf(
 
 /**
  * Towards real servers. Unless it verifies, it speaks with whatever an old Windows offers, as a
- * LoadMaster does: that there is no certificate check is the weaker point by far.
+ * LoadMaster does: that there is no certificate check is the weaker point by far. Sessions are
+ * resumed with what is built here only, so a reload begins anew.
  */
 export function buildClientTls(settings: ReencryptTls): ClientTls {
   const { serverName, passServerName, verify, caPem } = settings;
@@ -149,15 +158,17 @@ export function buildClientTls(settings: ReencryptTls): ClientTls {
       : { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }
   );
   const common = { secureContext: context, rejectUnauthorized: verify };
-  const usual = { ...common, ...(serverName !== undefined && { servername: serverName }) };
+  const sessions = new ServerSessions();
   return {
-    optionsFor({ address, hostName }, clientName) {
+    optionsFor({ address, port, hostName }, clientName) {
       // A name that is verified may be said as well: it is the server's own.
       const expected = serverName ?? (verify ? hostName : undefined);
       const sent = passServerName && isName(clientName) ? clientName : expected;
-      if (sent === serverName) return usual;
+      const { session, watch } = sessions.resume(`${address} ${port} ${sent} ${expected}`);
       return {
         ...common,
+        watch,
+        ...(session !== undefined && { session }),
         ...(sent !== undefined && { servername: sent }),
         // The client chooses what is sent; it must not choose what is trusted.
         ...(sent !== expected && {

@@ -204,7 +204,7 @@ t.test('towards real servers: verified only when asked', async (t) => {
       done(null);
     }
   });
-  const server = { address: '127.0.0.1', hostName: undefined };
+  const server = { address: '127.0.0.1', port: 1, hostName: undefined };
   const client = (serverName?: string, caPem?: string, verify = true): ConnectionOptions =>
     buildClientTls({ serverName, passServerName: false, verify, caPem }).optionsFor(server, 'x.y');
   const { chainPem } = mail;
@@ -230,7 +230,10 @@ t.test('towards real servers: verified only when asked', async (t) => {
 });
 
 t.test('towards old real servers', async (t) => {
-  const options = buildClientTls(blind).optionsFor({ address: '', hostName: undefined }, undefined);
+  const options = buildClientTls(blind).optionsFor(
+    { address: '', port: 1, hostName: undefined },
+    undefined
+  );
   for (const version of versions) {
     const { chainPem: cert, keyPem: key } = mail;
     const port = await listenAs(t, {
