@@ -11,7 +11,8 @@ const pathLengthMax = 512;
 
 export function logAccess(exchange: Exchange, endMs: number): void {
   const { session, request, realServer, error } = exchange;
-  session.traffic.log[error === undefined ? 'info' : 'warn'](
+  session.traffic.log.line(
+    error === undefined ? 'info' : 'warn',
     {
       id: exchange.id,
       client: session.clientAddress,

@@ -193,7 +193,7 @@ function tell(message: ToPrimary): void {
 /** A plan that cannot be built is our bug: the primary starts another worker. */
 function fatal(error: unknown): void {
   log.fatal({ err: error }, 'worker cannot go on');
-  log.flush(() => process.exit(1));
+  void flushLog(log).then(() => process.exit(1));
 }
 
 function idPrefix(): string {
