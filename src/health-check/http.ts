@@ -37,24 +37,39 @@ async function ask(socket: Socket, sent: string, question: Question): Promise<vo
   const { options, signal } = question;
   const reader = new AnswerReader(options);
   let why = 'the server closed the connection';
-  let grace: NodeJS.Timeout | undefined;
   try {
     socket.write(formatRequest(question.target, options), 'latin1');
-    let reading: Reading = 'incomplete';
-    for await (const chunk of socket) {
-      reading = reader.take(chunk as Buffer);
-      if (reading === 'up' || reading === 'decided') break;
-      if (reading === 'refusal') grace ??= setTimeout(() => socket.destroy(), bodyGraceMs);
-    }
-    if (reading === 'incomplete') reading = reader.end();
-    if (reading === 'up') return;
+    if ((await readAnswer(socket, reader)) === 'up') return;
   } catch (error) {
     why = signal.aborted ? 'no answer in time' : explainSocketError(error);
   } finally {
-    clearTimeout(grace);
     socket.destroy();
   }
   throw reader.explain(sent, why);
+}
+
+/** By plain events: Node makes an error with a stack whenever a loop over a socket is left early. */
+async function readAnswer(socket: Socket, reader: AnswerReader): Promise<Reading> {
+  const { promise, resolve, reject } = Promise.withResolvers<Reading>();
+  let reading: Reading = 'incomplete';
+  let grace: NodeJS.Timeout | undefined;
+  socket.on('data', (chunk) => {
+    // More may come in the same turn; what was decided stays so.
+    if (reading === 'up' || reading === 'decided') return;
+    reading = reader.take(chunk);
+    if (reading === 'up' || reading === 'decided') resolve(reading);
+    else if (reading === 'refusal') grace ??= setTimeout(() => socket.destroy(), bodyGraceMs);
+  });
+  socket.on('end', () => resolve(reading === 'incomplete' ? reader.end() : reading));
+  socket.on('error', reject);
+  socket.on('close', () => resolve(reading));
+  // Whoever is gone already tells nobody any more.
+  if (socket.destroyed) reject(socket.errored ?? new Error('connection closed'));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(grace);
+  }
 }
 
 function formatRequest(target: CheckTarget, options: CheckOptions): string {

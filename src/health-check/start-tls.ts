@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { constants } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
-import { addAbortSignal } from 'node:stream';
 import { CheckFailure, type CheckOptions, type CheckTarget } from './health-check.ts';
-import { explainSocketError, formatTarget } from './tcp.ts';
+import { destroyOnAbort, explainSocketError, formatTarget } from './tcp.ts';
 
 /** SMTP, IMAP and POP with TLS from the first byte on (RFC 8314 7). */
 const tlsPorts: ReadonlySet<number> = new Set([465, 993, 995]);
@@ -38,7 +37,7 @@ export async function startTls(
     servername: serverName(host)
   });
   socket.on('error', () => {});
-  addAbortSignal(signal, socket);
+  destroyOnAbort(socket, signal);
   try {
     await once(socket, 'secureConnect');
     return socket;

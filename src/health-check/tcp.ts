@@ -2,7 +2,6 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { addAbortSignal } from 'node:stream';
 import { formatEndpoint, plainAddress } from '../net/address.ts';
 import { formatProxyHeader } from '../net/proxy-header.ts';
 import { CheckFailure, type CheckTarget, type HealthCheck } from './health-check.ts';
@@ -18,7 +17,7 @@ export async function connectTcp(target: CheckTarget, signal: AbortSignal): Prom
   const socket = connect({ host: target.address, port: target.port });
   // A reset between two awaits would otherwise be an unhandled 'error'; whoever waits next sees it.
   socket.on('error', () => {});
-  addAbortSignal(signal, socket);
+  destroyOnAbort(socket, signal);
   try {
     await once(socket, 'connect');
     introduceOurselves(socket, target);
@@ -27,6 +26,14 @@ export async function connectTcp(target: CheckTarget, signal: AbortSignal): Prom
     const why = signal.aborted ? 'no answer in time' : explainSocketError(error);
     throw new CheckFailure(`cannot connect to ${formatTarget(target)}: ${why}`, false);
   }
+}
+
+/** As addAbortSignal, which makes an error with a stack for each socket that is closed early. */
+export function destroyOnAbort(socket: Socket, signal: AbortSignal): void {
+  const destroy = (): void => void socket.destroy(new Error('aborted'));
+  if (signal.aborted) return destroy();
+  signal.addEventListener('abort', destroy, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', destroy));
 }
 
 /** A check is nobody else's connection (proxy-protocol.txt 2.1). */

@@ -146,6 +146,10 @@ t.test('no answer: close, reset, refusal, silence', async (t) => {
     answered: false,
     message: /got nothing: no answer in time$/
   });
+  t.match(await failure('http', it, get, AbortSignal.abort()), {
+    answered: false,
+    message: `cannot connect to 127.0.0.1:${it.port}: no answer in time`
+  });
 });
 
 t.test('tcp is up with the handshake, none without anything', async (t) => {
