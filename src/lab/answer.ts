@@ -11,7 +11,8 @@ export type Field = readonly [name: string, value: string | number];
 export class Answer {
   /** Set before the head goes out to end the connection after this answer. */
   closeAfter: boolean;
-  status = 0;
+  /** Told of the status. */
+  readonly #record: { status: number };
   readonly #socket: Socket;
   readonly #request: LabRequest;
   /** Asked for when the head is written: the user may be known only then. */
@@ -20,7 +21,13 @@ export class Answer {
   #bodyless = false;
   #owed: number | undefined;
 
-  constructor(socket: Socket, request: LabRequest, commonFields: () => readonly Field[]) {
+  constructor(
+    socket: Socket,
+    request: LabRequest,
+    record: { status: number },
+    commonFields: () => readonly Field[]
+  ) {
+    this.#record = record;
     this.#socket = socket;
     this.#request = request;
     this.#commonFields = commonFields;
@@ -42,7 +49,7 @@ export class Answer {
 
   /** Sends the head. Without a length the body goes in chunks, or until close to HTTP/1.0. */
   async begin(status: number, fields: readonly Field[], length?: number): Promise<void> {
-    this.status = status;
+    this.#record.status = status;
     this.#owed = length;
     this.#bodyless = this.#request.method === 'HEAD' || status === 204 || status === 304;
     this.#chunked = length === undefined && !this.#request.http10;
@@ -80,7 +87,7 @@ export class Answer {
 
   /** Sends `101` and its fields; what follows belongs to the other protocol. */
   async switchProtocol(fields: readonly Field[]): Promise<void> {
-    this.status = 101;
+    this.#record.status = 101;
     this.closeAfter = true;
     const lines = [...fields, ...this.#commonFields()].map(([name, value]) => `${name}: ${value}`);
     const head = ['HTTP/1.1 101 Switching Protocols', ...lines, '', ''].join('\r\n');

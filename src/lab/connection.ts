@@ -8,17 +8,20 @@ import { Answer, type Field } from './answer.ts';
 import { BrokenRequest, ByteSource } from './byte-source.ts';
 import { directories, directoryOf, isAnonymousJson, type DirectoryName } from './directories.ts';
 import { accountOfCookie, isLogOnPage } from './owa.ts';
-import { RequestBody } from './request-body.ts';
+import { RequestBody, type BodyFigures } from './request-body.ts';
 import { hasToken, readRequest, type LabRequest } from './request.ts';
 import { signIn, type LabUser, type SignInState } from './sign-in.ts';
 import type { Pace, Visit } from './visit.ts';
 
-/** What one request was and became; the body's figures grow while it is read. */
+/**
+ * What one request was and became; the body's figures grow while it is read. Many are kept, so
+ * nothing in it holds on to its connection.
+ */
 export interface RecordedRequest {
   readonly connection: number;
   readonly secure: boolean;
   readonly request: LabRequest;
-  readonly body: Pick<RequestBody, 'bytes' | 'sha256' | 'finished'>;
+  readonly body: Readonly<BodyFigures>;
   readonly user: string;
   /** 0 until the answer has begun. */
   readonly status: number;
@@ -53,14 +56,14 @@ export async function serveConnection(
     for (;;) {
       const request = await readRequest(source);
       if (request === undefined) break;
-      const record = new Exchanged(host, socket, source, request, state, id, secure);
-      host.onRequest(record);
+      const exchanged = new Exchanged(host, socket, source, request, state, id, secure);
+      host.onRequest(exchanged.record);
       try {
-        await serveRequest(host, record, gone.signal);
-        if (record.answer.closeAfter) return await linger(socket, source);
-        await record.body.drain();
+        await serveRequest(host, exchanged, gone.signal);
+        if (exchanged.answer.closeAfter) return await linger(socket, source);
+        await exchanged.body.drain();
       } finally {
-        host.onEnd(record);
+        host.onEnd(exchanged.record);
       }
     }
     socket.end();
@@ -72,16 +75,14 @@ export async function serveConnection(
   }
 }
 
-class Exchanged implements RecordedRequest {
-  readonly connection: number;
-  readonly secure: boolean;
+class Exchanged {
+  readonly record: RecordedRequest & { user: string };
   readonly request: LabRequest;
   readonly body: RequestBody;
   readonly answer: Answer;
   readonly state: SignInState;
   readonly socket: Socket;
   readonly source: ByteSource;
-  user = '';
   persistent = false;
 
   constructor(
@@ -93,21 +94,25 @@ class Exchanged implements RecordedRequest {
     connection: number,
     secure: boolean
   ) {
-    this.connection = connection;
-    this.secure = secure;
     this.request = request;
     this.state = state;
     this.socket = socket;
     this.source = source;
-    this.answer = new Answer(socket, request, () => commonFields(host.name, this));
     this.body = new RequestBody(source, request, () => {
       const expects = !request.http10 && hasToken(request, 'expect', '100-continue');
-      if (expects && this.status === 0) socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      if (expects && record.status === 0) socket.write('HTTP/1.1 100 Continue\r\n\r\n');
     });
+    const record = { connection, secure, request, body: this.body.figures, user: '', status: 0 };
+    this.record = record;
+    this.answer = new Answer(socket, request, record, () => commonFields(host.name, this));
   }
 
-  get status(): number {
-    return this.answer.status;
+  get user(): string {
+    return this.record.user;
+  }
+
+  set user(name: string) {
+    this.record.user = name;
   }
 }
 

@@ -10,7 +10,10 @@ import { ByteSource } from './byte-source.ts';
 
 export type MailProtocol = 'imap' | 'pop3' | 'smtp';
 
-/** What one connection was and became; it grows while the session lasts. */
+/**
+ * What one connection was and became; it grows while the session lasts. Many are kept, so nothing in
+ * it holds on to its connection.
+ */
 export interface MailSession {
   readonly protocol: MailProtocol;
   readonly connection: number;
@@ -32,13 +35,12 @@ const commandsMax = 1000;
 const lineEnd = Buffer.from('\r\n');
 const endOfMail = Buffer.from('\r\n.\r\n');
 
-export class MailConnection implements MailSession {
+export class MailConnection {
   readonly protocol: MailProtocol;
-  readonly connection: number;
-  readonly commands: string[] = [];
-  readonly violations: string[] = [];
+  readonly #record: MailSession & { secure: boolean; user: string };
+  readonly #commands: string[] = [];
+  readonly #violations: string[] = [];
   readonly #context: SecureContext | undefined;
-  user = '';
   #socket: Socket;
   #source: ByteSource;
 
@@ -49,7 +51,14 @@ export class MailConnection implements MailSession {
     context: SecureContext | undefined
   ) {
     this.protocol = protocol;
-    this.connection = connection;
+    this.#record = {
+      protocol,
+      connection,
+      secure: socket instanceof TLSSocket,
+      user: '',
+      commands: this.#commands,
+      violations: this.#violations
+    };
     this.#context = context;
     this.#socket = socket;
     this.#source = new ByteSource(socket);
@@ -59,8 +68,20 @@ export class MailConnection implements MailSession {
     return this.#socket;
   }
 
+  get record(): MailSession {
+    return this.#record;
+  }
+
   get secure(): boolean {
-    return this.#socket instanceof TLSSocket;
+    return this.#record.secure;
+  }
+
+  get user(): string {
+    return this.#record.user;
+  }
+
+  set user(name: string) {
+    this.#record.user = name;
   }
 
   /** Whether TLS can begin. */
@@ -81,8 +102,8 @@ export class MailConnection implements MailSession {
       return undefined;
     }
     const text = line.toString('latin1').replace(/\r?\n$/, '');
-    this.commands.push(text);
-    if (this.commands.length > commandsMax) this.commands.shift();
+    this.#commands.push(text);
+    if (this.#commands.length > commandsMax) this.#commands.shift();
     if (line.at(-2) !== 13) throw this.violation('bare LF');
     if (/[\0\r]/.test(text)) throw this.violation('CR or NUL in a line');
     if (line.length > lineBytesMax) throw this.violation('line too long');
@@ -139,10 +160,11 @@ export class MailConnection implements MailSession {
     await once(socket, 'secure');
     this.#socket = socket;
     this.#source = new ByteSource(socket);
+    this.#record.secure = true;
   }
 
   note(what: string): void {
-    this.violations.push(what);
+    this.#violations.push(what);
   }
 
   violation(what: string): Violation {

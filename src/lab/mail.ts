@@ -76,7 +76,7 @@ const farewells = { imap: '* BYE', pop3: '-ERR', smtp: '500 5.5.2' };
 const portNames = ['imap', 'imaps', 'pop3', 'pop3s', 'smtp', 'smtps'] as const;
 export type MailPortName = (typeof portNames)[number];
 
-const sessionsMax = 10_000;
+const sessionsMax = 1000;
 
 export async function startMail(options: MailOptions): Promise<Mail> {
   const [shortName = '', ...domain] = options.name.split('.');
@@ -101,11 +101,11 @@ export async function startMail(options: MailOptions): Promise<Mail> {
     socket.on('error', () => {});
     socket.setNoDelay(true);
     const session = new MailConnection(protocol, connections.accepted, socket, context);
-    sessions.push(session);
+    sessions.push(session.record);
     if (sessions.length > sessionsMax) sessions.shift();
     socket.on('close', () => {
       connections.open -= 1;
-      events.emit('end', session);
+      events.emit('end', session.record);
     });
     void serveSession(host, session);
   };

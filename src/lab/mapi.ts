@@ -31,7 +31,7 @@ export async function serveMapi(visit: Visit): Promise<void> {
   await answer.write('PROCESSING\r\n');
   const pendings = type === 'NotificationWait' ? pace.pendings : 0;
   for (let sent = 0; sent < pendings; sent += 1) {
-    await pause(pace.pendingPeriodMs, visit.signal);
+    await (pace.pendingDue?.() ?? pause(pace.pendingPeriodMs, visit.signal));
     await answer.write('PENDING\r\n');
   }
   await answer.write(

@@ -79,7 +79,8 @@ async function logOn({ answer, body, users }: Visit): Promise<void> {
 
 async function takeUpload({ answer, body }: Visit): Promise<void> {
   await body.drain();
-  const result = JSON.stringify({ bytes: body.bytes, sha256: body.sha256 });
+  const { bytes, sha256 } = body.figures;
+  const result = JSON.stringify({ bytes, sha256 });
   return answer.send(200, [['Content-Type', 'application/json']], result);
 }
 

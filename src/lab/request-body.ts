@@ -7,7 +7,27 @@ import { fieldOf, hasToken, type LabRequest } from './request.ts';
 
 const pieceBytesMax = 64 * 1024;
 
+/** What came of a body; grows while it is read, and holds nothing of its connection. */
+export class BodyFigures {
+  bytes = 0;
+  finished = false;
+  #hash: Hash | undefined;
+
+  add(piece: Buffer): void {
+    this.bytes += piece.length;
+    this.#hash ??= createHash('sha256');
+    this.#hash.update(piece);
+  }
+
+  /** Hash of what has been read so far. */
+  get sha256(): string {
+    return (this.#hash?.copy() ?? createHash('sha256')).digest('hex');
+  }
+}
+
 export class RequestBody {
+  readonly figures = new BodyFigures();
+
   /** As the head declares it; undefined where it comes in chunks. */
   readonly declaredBytes: number | undefined;
   readonly #source: ByteSource;
@@ -16,9 +36,6 @@ export class RequestBody {
   #wanted = false;
   /** What is left of the body, or of the present chunk. */
   #left: number;
-  #finished: boolean;
-  #hash: Hash | undefined;
-  #bytes = 0;
 
   constructor(source: ByteSource, request: LabRequest, onWanted: () => void) {
     this.#source = source;
@@ -26,31 +43,22 @@ export class RequestBody {
     const chunked = hasToken(request, 'transfer-encoding', 'chunked');
     this.declaredBytes = chunked ? undefined : Number(fieldOf(request, 'content-length') ?? 0);
     this.#left = this.declaredBytes ?? 0;
-    this.#finished = this.declaredBytes === 0;
+    this.figures.finished = this.declaredBytes === 0;
   }
 
   get finished(): boolean {
-    return this.#finished;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
+    return this.figures.finished;
   }
 
   /** Bytes that the client still owes; infinite where it has not said. */
   get owed(): number {
-    if (this.#finished) return 0;
+    if (this.finished) return 0;
     return this.declaredBytes === undefined ? Number.POSITIVE_INFINITY : this.#left;
-  }
-
-  /** Hash of what has been read so far. */
-  get sha256(): string {
-    return (this.#hash?.copy() ?? createHash('sha256')).digest('hex');
   }
 
   /** The next piece; undefined at the body's end. Throws where the client ends within it. */
   async read(): Promise<Buffer | undefined> {
-    if (this.#finished) return undefined;
+    if (this.finished) return undefined;
     if (!this.#wanted) {
       this.#wanted = true;
       this.#onWanted();
@@ -72,19 +80,17 @@ export class RequestBody {
   async text(): Promise<string> {
     const pieces: Buffer[] = [];
     for (let piece = await this.read(); piece !== undefined; piece = await this.read()) {
-      if (this.#bytes < 1024 * 1024) pieces.push(piece);
+      if (this.figures.bytes < 1024 * 1024) pieces.push(piece);
     }
     return Buffer.concat(pieces).toString('utf8');
   }
 
   async #count(piece: Buffer): Promise<void> {
-    this.#bytes += piece.length;
+    this.figures.add(piece);
     this.#left -= piece.length;
-    this.#hash ??= createHash('sha256');
-    this.#hash.update(piece);
     if (this.#left > 0) return;
     if (this.declaredBytes === undefined) await this.#line();
-    else this.#finished = true;
+    else this.figures.finished = true;
   }
 
   /** Reads the next chunk's size; false after the last chunk and its trailers. */
@@ -94,7 +100,7 @@ export class RequestBody {
     this.#left = size;
     if (size > 0) return true;
     while ((await this.#line()) !== '');
-    this.#finished = true;
+    this.figures.finished = true;
     return false;
   }
 

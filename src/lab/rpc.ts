@@ -27,7 +27,7 @@ export async function serveRpc(visit: Visit): Promise<void> {
 
 /** The answer goes out while the body still comes; the body is read to its end or the client's. */
 async function serveIn({ answer, body, pace }: Visit): Promise<void> {
-  while (body.bytes < pace.inAnswerAfterBytes && (await body.read()) !== undefined);
+  while (body.figures.bytes < pace.inAnswerAfterBytes && (await body.read()) !== undefined);
   await answer.send(200, [rpcType], echoAnswer);
   await body.drain();
 }

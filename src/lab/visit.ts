@@ -29,6 +29,8 @@ export interface Pace {
   /** MAPI: the `X-PendingPeriod`, and how many `PENDING` a NotificationWait sees. */
   readonly pendingPeriodMs: number;
   readonly pendings: number;
+  /** What each `PENDING` waits for in place of the period. */
+  readonly pendingDue?: () => Promise<void>;
   /** ActiveSync Ping: time until its answer, unless the query says `heartbeat=SECONDS`. */
   readonly heartbeatMs: number;
   /** EWS streaming: time between two events, and their number. */
