@@ -3,12 +3,15 @@
 import type { ContentRule, Matcher, RequestFacts } from './content-rule.ts';
 import { counts, masksOf } from './flags.ts';
 import {
+  asBytes,
   compilePattern,
   compilePostfix,
   compilePrefix,
   patternLengthMax,
+  sourceOf,
   type TextTest
 } from './pattern.ts';
+import { lowerAscii, requiredTexts, textEnd, textStart, type Pieces } from './required-text.ts';
 
 /** Throws an Error in the administrator's words when the rule cannot work. */
 export function compileRule(rule: ContentRule): Matcher {
@@ -20,6 +23,21 @@ export function compileRule(rule: ContentRule): Matcher {
     facts.flags |= masks.set;
     return true;
   };
+}
+
+/**
+ * Of each group one piece is in every path that the rule matches, between `textStart` and `textEnd`
+ * and whatever the case. None = unknown: it looks at something else, or for what is not there.
+ */
+export function neededTexts(rule: ContentRule): readonly Pieces[] {
+  const { pattern, matchType, negate, incHost, incQuery, header } = rule;
+  if (negate || incHost || incQuery || header !== '') return [];
+  if (matchType === 'regex') return requiredTexts(sourceOf(pattern));
+  const text = asBytes(pattern);
+  const [plain] = (matchType === 'prefix' ? /^[ -~]+/ : /[ -~]+$/).exec(text) ?? [];
+  if (plain === undefined) return [];
+  const lower = lowerAscii(plain);
+  return [[matchType === 'prefix' ? textStart + lower : lower + textEnd]];
 }
 
 function compileMatch(rule: ContentRule): Matcher {

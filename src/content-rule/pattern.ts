@@ -18,7 +18,7 @@ const programSizeMax = 300;
 
 /** `matchType: regex`: Perl syntax between slashes, else shell syntax; finds it anywhere. */
 export function compilePattern(pattern: string, noCase: boolean): TextTest {
-  const source = asBytes(pattern.startsWith('/') ? perlSource(pattern) : shellSource(pattern));
+  const source = sourceOf(pattern);
   const prefix = anchoredLiteral(source);
   if (prefix !== undefined) return testPrefix(prefix, noCase);
   return testExpression(pattern, source, noCase);
@@ -29,7 +29,7 @@ export function compilePattern(pattern: string, noCase: boolean): TextTest {
  * for what was captured (kemp-traffic 2.3).
  */
 export function compileReplace(pattern: string, noCase: boolean, replacement: string): Replace {
-  const source = asBytes(pattern.startsWith('/') ? perlSource(pattern) : shellSource(pattern));
+  const source = sourceOf(pattern);
   const expression = compileChecked(pattern, source, noCase);
   const parts = replacementParts(replacement, expression.groupCount());
   const [literal = ''] = parts;
@@ -92,6 +92,11 @@ export function compilePostfix(pattern: string, noCase: boolean): TextTest {
   if (!noCase) return (text) => text.endsWith(literal);
   const codes = lowerCodes(literal);
   return (text) => holdsAt(text, text.length - codes.length, codes);
+}
+
+/** Perl syntax between slashes, else shell syntax, as the engine reads it. */
+export function sourceOf(pattern: string): string {
+  return asBytes(pattern.startsWith('/') ? perlSource(pattern) : shellSource(pattern));
 }
 
 /** What stands between the slashes; `\/` is left, the engine reads it as a slash. */

@@ -2,9 +2,10 @@
 // servers, by id) is taken over with its health, its counters and its connections.
 
 import type * as model from '../config/model.ts';
-import { compileRule } from '../content-rule/compile.ts';
+import { compileRule, neededTexts } from '../content-rule/compile.ts';
 import type { ContentRule } from '../content-rule/content-rule.ts';
 import { compileEdit } from '../content-rule/edit.ts';
+import { RuleList } from '../content-rule/rule-list.ts';
 import { whyBelowMinimum } from '../health-check/health.ts';
 import { formatEndpoint } from '../net/address.ts';
 import { schedulers } from '../scheduler/registry.ts';
@@ -82,7 +83,7 @@ export function buildPlan(input: BuildInput): Plan {
       global: configuration.global,
       listenPoints: listenPointsOf(settings),
       hasSubVSs: settings.subVSs.length > 0,
-      switches: subVSs.flatMap((subVS, i) => switches(subVS, services[i])),
+      switches: switchesOf(subVSs, services),
       defaultService: services[defaultIndex],
       reservedFields,
       hsts: hstsOf(settings),
@@ -145,19 +146,26 @@ function rulesOf(
   above: Service | undefined
 ): Pick<Service, 'preRules' | 'requestEdits' | 'answerEdits'> {
   return {
-    preRules: settings.preProcessRules.map(preRule),
+    preRules: new RuleList(settings.preProcessRules.map(preRule)),
     requestEdits: [...(above?.requestEdits ?? []), ...settings.requestRules.map(compileEdit)],
     answerEdits: [...settings.responseRules.map(compileEdit), ...(above?.answerEdits ?? [])]
   };
 }
 
-function preRule(rule: ContentRule): PreRule {
-  return { matches: compileRule(rule), mustFail: rule.mustFail, rule: rule.name };
+function preRule(rule: ContentRule, order: number): PreRule {
+  const { name, mustFail } = rule;
+  return { matches: compileRule(rule), mustFail, rule: name, order, needs: neededTexts(rule) };
 }
 
-function switches(subVS: model.SubVirtualService, service: Service | undefined): Switch[] {
-  if (service === undefined) return [];
-  return subVS.rules.map((rule) => ({ ...preRule(rule), service }));
+function switchesOf(
+  subVSs: readonly model.SubVirtualService[],
+  services: readonly Service[]
+): RuleList<Switch> {
+  const all = subVSs.flatMap(({ rules }, i) => {
+    const service = services[i];
+    return service === undefined ? [] : rules.map((rule) => ({ rule, service }));
+  });
+  return new RuleList(all.map(({ rule, service }, n) => ({ ...preRule(rule, n), service })));
 }
 
 function listenPointsOf({ address, port, extraPorts }: model.VirtualService): ListenPoint[] {

@@ -8,22 +8,22 @@ import type { PreRule, Service, VirtualService } from './virtual-service.ts';
 /** The SubVS for a request: content rules in order, the first match wins, else the default one. */
 export function chooseService(virtualService: VirtualService, facts: RequestFacts): Service {
   facts.flags = 0;
-  if (virtualService.preRules.length > 0) askPreRules(virtualService, facts);
+  if (virtualService.preRules.all.length > 0) askPreRules(virtualService, facts);
   if (!virtualService.hasSubVSs) return virtualService;
   const service = chooseSubVS(virtualService, facts);
-  if (service.preRules.length > 0) askPreRules(service, facts);
+  if (service.preRules.all.length > 0) askPreRules(service, facts);
   return service;
 }
 
 /** They set flags for the rules to come, and refuse where they must. */
 function askPreRules({ preRules }: Service, facts: RequestFacts): void {
-  for (const rule of preRules) {
+  for (const rule of preRules.mayMatch(facts)) {
     if (rule.matches(facts) && rule.mustFail) throw refusal(rule);
   }
 }
 
 function chooseSubVS(virtualService: VirtualService, facts: RequestFacts): Service {
-  for (const option of virtualService.switches) {
+  for (const option of virtualService.switches.mayMatch(facts)) {
     if (!option.matches(facts)) continue;
     if (option.mustFail) throw refusal(option);
     return option.service;

@@ -4,6 +4,7 @@
 import type * as model from '../config/model.ts';
 import type { Matcher } from '../content-rule/content-rule.ts';
 import type { Edit } from '../content-rule/edit.ts';
+import type { ListedRule, RuleList } from '../content-rule/rule-list.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { ClientTls } from '../tls/contexts.ts';
 import type { Persistence } from './persistence.ts';
@@ -24,7 +25,7 @@ export interface Service {
   readonly sorryServer: RealServer | undefined;
   /** Why it counts as down whatever its servers are, told anew each time (rsMinimum, critical). */
   readonly whyDown: (() => string | undefined) | undefined;
-  readonly preRules: readonly PreRule[];
+  readonly preRules: RuleList<PreRule>;
   /** In the order of their use, those of the virtual service included. */
   readonly requestEdits: readonly Edit[];
   readonly answerEdits: readonly Edit[];
@@ -32,7 +33,7 @@ export interface Service {
 }
 
 /** A rule that is asked before any choice. */
-export interface PreRule {
+export interface PreRule extends ListedRule {
   readonly matches: Matcher;
   readonly mustFail: boolean;
   readonly rule: string;
@@ -55,7 +56,7 @@ export interface VirtualService extends Service {
   readonly global: model.GlobalSettings;
   /** Its port, and the extra ones. */
   readonly listenPoints: readonly ListenPoint[];
-  readonly switches: readonly Switch[];
+  readonly switches: RuleList<Switch>;
   /** The SubVS with the rule `default`. */
   readonly defaultService: Service | undefined;
   readonly hasSubVSs: boolean;
