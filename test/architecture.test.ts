@@ -9,7 +9,7 @@ import t from 'tap';
 const floors: readonly (readonly string[])[] = [
   ['error.ts', 'log.ts', 'net'],
   ['tls', 'http1', 'line', 'counters.ts'],
-  ['scheduler', 'persistence', 'content-rule', 'health-check', 'dialect'],
+  ['scheduler', 'persistence', 'content-rule', 'health-check', 'dialect', 'gate', 'directory'],
   ['config'],
   ['service'],
   ['traffic'],
@@ -27,7 +27,8 @@ const doors: Readonly<Record<string, string>> = {
   yaml: 'config/yaml.ts',
   'ipaddr.js': 'net/address.ts',
   'node-forge': 'tls/certificate.ts',
-  re2js: 'content-rule/pattern.ts'
+  re2js: 'content-rule/pattern.ts',
+  ldapts: 'directory/ldap.ts'
 };
 
 /** Files of a room of kinds that are not kinds themselves; all others stand in its registry.ts. */
@@ -53,10 +54,12 @@ const notKinds: Readonly<Record<string, readonly string[]>> = {
   dialect: [
     'dialect.ts',
     'registry.ts',
+    'recipients.ts',
     'imap-dialogue.ts',
     'imap-server-lines.ts',
     'pop3-dialogue.ts',
     'smtp-dialogue.ts',
+    'smtp-filter.ts',
     'smtp-replies.ts'
   ]
 };
