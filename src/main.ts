@@ -4,11 +4,16 @@
 import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { SessionsAction, SessionsTarget } from './primary/sessions-command.ts';
 
 const usage = `usage: ballast run --config FILE      run the load balancer in the foreground
        ballast check --config FILE    say "ok", or every problem of the file
        ballast templates [NAME]       list the templates, or print one
        ballast lab                    stand-in Exchange servers and Ballast before them
+       ballast sessions list          who is signed in, and who is blocked
+       ballast sessions kill USER     end all sessions of a user
+       ballast sessions unlock USER   let a user who is blocked try again
+                                      each with --config FILE or --admin HOST:PORT (127.0.0.1:8444)
        ballast --help | --version
 `;
 
@@ -29,6 +34,10 @@ async function main(args: readonly string[]): Promise<number> {
       const { runLab } = await import('./lab/lab.ts');
       return runLab();
     }
+    case 'sessions': {
+      const { runSessions } = await import('./primary/sessions-command.ts');
+      return runSessions(command.action, command.target);
+    }
     case 'help':
       process.stdout.write(usage);
       return 0;
@@ -45,6 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
 type Command =
   | { readonly name: 'run' | 'check'; readonly file: string }
   | { readonly name: 'templates'; readonly template: string | undefined }
+  | { readonly name: 'sessions'; readonly action: SessionsAction; readonly target: SessionsTarget }
   | { readonly name: 'lab' | 'help' | 'version' };
 
 /** Undefined after saying what is wrong with the command line. */
@@ -55,13 +65,14 @@ function readCommand(args: readonly string[]): Command | undefined {
       allowPositionals: true,
       options: {
         config: { type: 'string' },
+        admin: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' }
       }
     });
     if (values.help === true) return { name: 'help' };
     if (values.version === true) return { name: 'version' };
-    return commandOf(positionals, values.config);
+    return commandOf(positionals, values.config, values.admin);
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   }
@@ -69,15 +80,18 @@ function readCommand(args: readonly string[]): Command | undefined {
 
 function commandOf(
   positionals: readonly string[],
-  config: string | undefined
+  config: string | undefined,
+  admin: string | undefined
 ): Command | undefined {
   const [name, ...rest] = positionals;
   if (name === undefined) return refuse('a command is missing');
+  if (name === 'sessions') return sessionsOf(rest, config, admin);
+  if (admin !== undefined) return refuse('--admin goes with sessions');
   if (name === 'run' || name === 'check') {
     if (rest.length > 0) return refuse(`${name} takes no "${rest.join(' ')}"; use --config FILE`);
     return config === undefined ? refuse(`${name} needs --config FILE`) : { name, file: config };
   }
-  if (config !== undefined) return refuse('--config goes with run and check');
+  if (config !== undefined) return refuse('--config goes with run, check and sessions');
   // A template's name has spaces: without quotes it comes in several pieces.
   if (name === 'templates') {
     const template = rest.length > 0 ? rest.join(' ') : undefined;
@@ -85,6 +99,29 @@ function commandOf(
   }
   if (name !== 'lab') return refuse(`there is no command "${name}"`);
   return rest.length > 0 ? refuse('lab takes nothing') : { name };
+}
+
+function sessionsOf(
+  [action, user, ...more]: readonly string[],
+  file: string | undefined,
+  admin: string | undefined
+): Command | undefined {
+  const name = 'sessions';
+  if (file !== undefined && admin !== undefined) {
+    return refuse('sessions takes --config or --admin, not both');
+  }
+  const endpoint = admin ?? '127.0.0.1:8444';
+  if (!/^(?:\[[^\]]+\]|[^:/\s]+):\d{1,5}$/.test(endpoint)) {
+    return refuse(`"${endpoint}" is no HOST:PORT`);
+  }
+  const target = file === undefined ? { endpoint } : { file };
+  if (more.length > 0) return refuse(`sessions takes no "${more.join(' ')}"`);
+  if (action === 'list' && user === undefined) return { name, action: { name: action }, target };
+  if (action !== 'kill' && action !== 'unlock') {
+    return refuse('sessions needs list, kill USER or unlock USER');
+  }
+  if (user === undefined || user === '') return refuse(`sessions ${action} needs a user`);
+  return { name, action: { name: action, user }, target };
 }
 
 function refuse(why: string): undefined {

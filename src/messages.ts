@@ -1,6 +1,7 @@
 // All that the primary and its workers say to each other, as two unions. Plain JSON only.
 
 import type { Configuration, Health } from './config/model.ts';
+import type { LogonAnswer, LogonAsk, Pass } from './gate/pass.ts';
 
 /** What was added to a row of counters.ts since the last report: place, amount, place, amount ... */
 export type RowChange = readonly [key: string, added: readonly number[]];
@@ -61,6 +62,8 @@ export type ToWorker =
       readonly switched: readonly (readonly [id: string, atMs: number])[];
       /** 48 bytes in base64, shared by all workers so that tickets work across them. */
       readonly ticketKeys: string;
+      /** 32 bytes in base64 for seals and tokens of pre-authentication; never leaves memory. */
+      readonly gateKey: string;
       readonly staples: readonly Staple[];
     }
   | { readonly type: 'staple'; readonly staple: Staple }
@@ -74,6 +77,11 @@ export type ToWorker =
   | { readonly type: 'clients'; readonly elsewhere: readonly OpenCount[] }
   /** Answers to `bind`; an empty id = there is none. */
   | { readonly type: 'bound'; readonly bound: readonly (readonly [n: number, id: string])[] }
+  /** Answers to `logon` and `find-pass`; undefined = there is none, or not for that service. */
+  | { readonly type: 'logon-answer'; readonly n: number; readonly answer: LogonAnswer }
+  | { readonly type: 'pass'; readonly n: number; readonly pass: Pass | undefined }
+  /** These sessions are over: logged off, killed, or out of time. */
+  | { readonly type: 'passes-ended'; readonly keys: readonly string[] }
   /** These keys are another server's by now: ask when they come again. */
   | { readonly type: 'unbound'; readonly keys: readonly string[] }
   | { readonly type: 'drain' };
@@ -91,6 +99,17 @@ export type ToPrimary =
   | { readonly type: 'clients'; readonly open: readonly OpenCount[] }
   /** A dial failed: please check this server now. */
   | { readonly type: 'suspect'; readonly id: string; readonly reason: string }
+  | { readonly type: 'logon'; readonly n: number; readonly ask: LogonAsk }
+  /** Whose is this key, and may he use this service? */
+  | {
+      readonly type: 'find-pass';
+      readonly n: number;
+      readonly key: string;
+      readonly service: string;
+    }
+  /** Sessions in use, with the latest use of each (ms since 1970). */
+  | { readonly type: 'pass-uses'; readonly uses: readonly (readonly [key: string, atMs: number])[] }
+  | { readonly type: 'logoff'; readonly key: string }
   | { readonly type: 'bind'; readonly asks: readonly BindAsk[] }
   /** The server itself gave the client this key. */
   | { readonly type: 'learned'; readonly use: Use }

@@ -1,7 +1,9 @@
 // Services that relay bytes (`gen`) and mail with STARTTLS (`tls`).
 
+import { buildRecipients } from './build-esp.ts';
 import type { ServiceEntry } from './expand.ts';
 import { judgeHttp, judgeTcp } from './judge-tcp.ts';
+import { judgeRecipients } from './judge-recipients.ts';
 import type { TcpSettings, VirtualService } from './model.ts';
 import type { Report } from './problem.ts';
 import type { ServiceSettings } from './vocabulary/file.ts';
@@ -19,17 +21,19 @@ export function chooseVsType({ vsType, port }: ServiceSettings): VirtualService[
 
 /** Undefined for a service of type `http`. */
 export function buildTcp(
-  { settings, name }: ServiceEntry,
+  entry: ServiceEntry,
   vsType: VirtualService['vsType'],
   report: Report,
   warn: (text: string) => void
 ): TcpSettings | undefined {
+  const { settings, name } = entry;
   if (vsType === 'http') {
     judgeHttp(settings, report);
     return undefined;
   }
   const tcp = readTcp(settings, vsType);
   judgeTcp(settings, vsType, tcp, report);
+  judgeRecipients(entry, tcp, report, warn);
   if (tcp.protocol === 'none' && vsType === 'gen' && waitsForGreeting(settings)) {
     warn(
       `${name}: a server is dialled when the client has sent something, and mail clients wait for ` +
@@ -54,7 +58,8 @@ function readTcp(settings: ServiceSettings, vsType: 'gen' | 'tls'): TcpSettings 
     lineBytesMax: settings.lineLimit?.value ?? 12_288,
     loginTimeMs: (settings.loginTime?.value ?? 180) * 1000,
     proxyProtocol: settings.proxyProtocol?.value ?? 'none',
-    xclient: settings.xclient?.value ?? false
+    xclient: settings.xclient?.value ?? false,
+    recipients: spoken.protocol === 'smtp' ? buildRecipients(settings) : undefined
   };
 }
 

@@ -2,14 +2,17 @@
 // resolved, and what one setting says about another judged.
 
 import { buildCheck, buildMinimum, type Timing } from './build-check.ts';
+import { buildEsp } from './build-esp.ts';
 import { buildListening } from './build-listen.ts';
 import { buildPersistence, judgeOwnCookies } from './build-persistence.ts';
 import { buildServers, buildStandby, type Resolve } from './build-servers.ts';
+import type { SsoDomainBook } from './build-sso-domain.ts';
 import { buildReencrypt } from './build-reencrypt.ts';
 import { buildTcp, chooseVsType } from './build-tcp.ts';
 import { buildTls } from './build-tls.ts';
 import type { CertificateBook } from './certificates.ts';
 import type { ServiceEntry, SubVSEntry } from './expand.ts';
+import { judgeEsp } from './judge-esp.ts';
 import { judgeCheck } from './judge-tcp.ts';
 import type { RealServer, Service, SubVirtualService, VirtualService } from './model.ts';
 import { unescapeSlashes } from './percent.ts';
@@ -26,6 +29,7 @@ export interface Surroundings {
   readonly certificates: CertificateBook;
   readonly rules: RuleBook;
   readonly templateRules: RuleBook;
+  readonly ssoDomains: SsoDomainBook;
   readonly resolve: Resolve;
   readonly report: Report;
   readonly warn: (text: string) => void;
@@ -60,8 +64,12 @@ export async function buildVirtualService(
   judgeOwnCookies(entry, subVSs, report);
   const service = buildService(settings, name, servers, serverPort, around);
   judgeCheck(settings, vsType, service.check.type, report);
+  const esp = vsType === 'http' ? buildEsp(settings, around.ssoDomains) : undefined;
+  if (vsType === 'http') judgeEsp(entry, { ...service, esp }, subVSs, around);
   return {
     ...service,
+    // With SubVSs it is theirs alone: a request that is none of theirs is answered here.
+    esp: subVSs.length > 0 ? undefined : esp,
     standby: await buildStandby(settings, name, serverPort, around.resolve, report),
     // With SubVSs it is theirs alone.
     persistence: subVSs.length > 0 ? undefined : buildPersistence(settings, name, report),
@@ -102,6 +110,7 @@ async function buildSubVS(
   }
   return {
     ...buildService(sub.settings, sub.name, servers, serverPort, around),
+    esp: buildEsp(sub.settings, around.ssoDomains),
     standby: await buildStandby(sub.settings, fullName, serverPort, resolve, report),
     persistence: buildPersistence(sub.settings, fullName, report),
     ...chosen
@@ -114,7 +123,7 @@ function buildService(
   realServers: readonly RealServer[],
   serverPort: number,
   around: Surroundings
-): Omit<Service, 'standby' | 'persistence'> {
+): Omit<Service, 'standby' | 'persistence' | 'esp'> {
   return {
     name,
     enable: settings.enable?.value ?? true,

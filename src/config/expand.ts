@@ -55,7 +55,25 @@ const handedDown = [
   'chkInterval',
   'chkTimeout',
   'chkRetryCount',
-  'realServers'
+  'realServers',
+  'espEnabled',
+  'espLogs',
+  'inputAuthMode',
+  'outputAuthMode',
+  'allowedHosts',
+  'allowedDirectories',
+  'excludedDirectories',
+  'domain',
+  'allowedGroups',
+  'includeNestedGroups',
+  'singleSignOnMessage',
+  'logoff',
+  'displayPubPriv',
+  'userPwdChangeUrl',
+  'userPwdChangeMsg',
+  'serverFbaPath',
+  'serverFbaPost',
+  'serverFbaUsernameOnly'
 ] as const satisfies readonly (keyof SubVSSettings & keyof ServiceSettings)[];
 
 /** The suffix of the service of a template that sends port 80 to the main service. */
@@ -133,7 +151,10 @@ function expandTemplate(
   });
 }
 
-/** The template's SubVSs, each overridden by the entry and its SubVS of that name; new ones last. */
+/**
+ * The template's SubVSs, each overridden by the entry and its SubVS of that name; new ones last. One
+ * that has `realServers: []` there answers by itself, so those of the entry are not for it.
+ */
 function mergeSubVSs(own: ServiceSettings, template: Template, report: Report): SubVSEntry[] {
   const ownSubVSs = own.subVSs?.value ?? [];
   const theirs = template.main.settings.subVSs?.value ?? [];
@@ -141,7 +162,9 @@ function mergeSubVSs(own: ServiceSettings, template: Template, report: Report): 
   const lowest = handDown(withoutServers(template.main.settings));
   const merged = theirs.map((sub, index) => {
     const override = ownSubVSs.find(({ settings }) => settings.name?.value === names[index]);
-    const settings = { ...lowest, ...sub.settings, ...handDown(own), ...override?.settings };
+    const down =
+      sub.settings.realServers === undefined ? handDown(own) : handDown(withoutServers(own));
+    const settings = { ...lowest, ...sub.settings, ...down, ...override?.settings };
     return subEntry(override ?? sub, settings, report);
   });
   const added = ownSubVSs.filter(({ settings }) => !names.includes(settings.name?.value ?? ''));

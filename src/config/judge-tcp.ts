@@ -171,7 +171,7 @@ function judgeLines(
     const message =
       'a service of type gen takes logins as they come; remove it, or set vsType: tls';
     refuse(clearLogin, message, report);
-    if (tcp.xclient) return;
+    if (tcp.xclient || tcp.recipients !== undefined) return;
     for (const setting of [lineLimit, loginTime]) {
       const unread = 'a service of type gen reads no lines; remove it, or set vsType: tls';
       refuse(setting, unread, report);

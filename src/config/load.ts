@@ -6,6 +6,7 @@ import { isLoopback } from '../net/address.ts';
 import { readTiming } from './build-check.ts';
 import { resolveOnce, type Resolve } from './build-servers.ts';
 import { buildVirtualService, type Surroundings } from './build.ts';
+import { loadSsoDomains } from './build-sso-domain.ts';
 import { loadCertificates, selfSignedName } from './certificates.ts';
 import { expand, type ServiceEntry } from './expand.ts';
 import type { Configuration, GlobalSettings } from './model.ts';
@@ -71,6 +72,7 @@ async function build(
   }
   const entries = expandAll(section, report, warn);
   const certificates = await loadCertificates(settings.certificates?.value ?? [], folder, report);
+  const ssoDomains = await loadSsoDomains(settings.ssoDomains?.value ?? [], folder, report, warn);
   const resolve = resolveOnce(ask);
   for (const host of hostNames(entries)) void resolve(host).catch(() => undefined);
   const around: Omit<Surroundings, 'templateRules'> = {
@@ -80,6 +82,7 @@ async function build(
     trustsProxies: (global.trustedProxies?.value ?? []).length > 0,
     certificates,
     rules: readRules(settings.rules?.value ?? [], report),
+    ssoDomains,
     resolve,
     report,
     warn
@@ -91,11 +94,13 @@ async function build(
     built.push({ entry, service: await buildVirtualService(entry, { ...around, templateRules }) });
   }
   judgeTogether(built, admin, report);
+  for (const name of ssoDomains.unused()) warn(`ssoDomains ${name}: no service asks it`);
   const virtualServices = built.map(({ service }) => service);
   return {
     global: buildGlobal(global),
     admin,
     certificates: certificates.all(),
+    ssoDomains: ssoDomains.all,
     virtualServices
   };
 }

@@ -13,7 +13,58 @@ export interface Configuration {
   readonly global: GlobalSettings;
   readonly admin: { readonly address: string; readonly port: number };
   readonly certificates: readonly Certificate[];
+  readonly ssoDomains: readonly SsoDomain[];
   readonly virtualServices: readonly VirtualService[];
+}
+
+/** Whom to ask who somebody is: the servers of one directory (kemp-esp 5). */
+export interface SsoDomain {
+  readonly name: string;
+  /** In the order in which they are asked; the next one where a server cannot be reached. */
+  readonly servers: readonly DirectoryServer[];
+  readonly transport: 'ldap' | 'starttls' | 'ldaps';
+  /** Whether the servers' certificates must be right for their host names. */
+  readonly verify: boolean;
+  /** PEM of the authorities to verify with; undefined = those of Node. */
+  readonly caPem: string | undefined;
+  /** Of one question to one server, dialling included. */
+  readonly timeoutMs: number;
+  /** What stands beside a name that came without a domain; the name of the SSO domain by default. */
+  readonly realm: string;
+  /** How a name without a domain is given to the directory, and to the real servers. */
+  readonly logonFormat: LogonFormat;
+  readonly serverLogonFormat: LogonFormat;
+  /** Where groups are looked for; undefined = the directory's own default naming context. */
+  readonly searchBase: string | undefined;
+  readonly lockout: {
+    /** Failures in a row that block a user; 0 = never. */
+    readonly failuresMax: number;
+    /** Failures are forgotten this long after the last one. */
+    readonly resetMs: number;
+    readonly blockedMs: number;
+  };
+  /** Whether silence ends a session, or its age alone. Age ends it in both cases. */
+  readonly sessionEndsBy: 'idle' | 'age';
+  readonly publicSession: SessionTimes;
+  readonly privateSession: SessionTimes;
+  /** How long a name and password that were right once need not be asked about again (basic). */
+  readonly revalidateMs: number;
+  /** By whom the servers are checked; undefined = only that they answer. */
+  readonly testUser: { readonly name: string; readonly password: string } | undefined;
+}
+
+export interface DirectoryServer {
+  /** As in the file: verified against its certificate. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `user@realm`, `realm\\user`, or as it was typed. */
+export type LogonFormat = 'principal' | 'username' | 'as-typed';
+
+export interface SessionTimes {
+  readonly idleMs: number;
+  readonly ageMs: number;
 }
 
 /** `global:` of the file; guide chapter 2 and the LoadMaster's L7 Configuration. */
@@ -68,9 +119,54 @@ export interface Service {
   readonly persistence: PersistenceSettings | undefined;
   /** Answer where no server can be had; a 3xx code makes `errorUrl` the Location. */
   readonly notAvailable: { readonly code: number; readonly urlOrText: string } | undefined;
+  /** Pre-authentication (Edge Security Pack); undefined = none. */
+  readonly esp: EspSettings | undefined;
   readonly realServers: readonly RealServer[];
   /** Sorry server: serves while no real server can. It is never checked. */
   readonly standby: RealServer | undefined;
+}
+
+/** Who gets in, and as whom (guide 4.2.2; kemp-esp 1 to 4). */
+export interface EspSettings {
+  /** inputAuthMode: what a client must show. `delegate` leaves that to the server. */
+  readonly clientMode: 'delegate' | 'basic' | 'form';
+  /** outputAuthMode: what the server is shown. */
+  readonly serverMode: 'none' | 'basic' | 'form';
+  /** Name of an SSO domain; '' for `delegate`, which needs none. */
+  readonly domain: string;
+  readonly logs: EspLogs;
+  /** Host names in lower case without port; `*` stands for a label. None = nothing gets in. */
+  readonly allowedHosts: readonly string[];
+  /** Globs over the canonical path, in lower case. None = nothing gets in. */
+  readonly allowedDirectories: readonly string[];
+  /** Straight to the server, without anybody being asked who he is. */
+  readonly excludedDirectories: readonly string[];
+  /** One of them, by name; none = everybody whom the directory knows. */
+  readonly allowedGroups: readonly string[];
+  /** Members of groups in those groups count. */
+  readonly nestedGroups: boolean;
+  /** Paths that end the session. */
+  readonly logoff: readonly string[];
+  /** Text above the login form. */
+  readonly greeting: string;
+  /** Whether the form asks if the computer is public or private. */
+  readonly asksPublicPrivate: boolean;
+  /** Where an expired password can be changed; undefined = nowhere. */
+  readonly passwordChange: { readonly url: string; readonly message: string } | undefined;
+  /** serverMode `form`: where the server takes its own login. */
+  readonly serverForm: {
+    readonly path: string;
+    /** The body, with %s for destination, name and password. */
+    readonly post: string;
+    readonly usernameOnly: boolean;
+  };
+}
+
+/** espLogs: 1, 2 and 4. */
+export interface EspLogs {
+  readonly user: boolean;
+  readonly security: boolean;
+  readonly connection: boolean;
 }
 
 export interface PersistenceSettings {
@@ -131,6 +227,15 @@ export interface TcpSettings {
   readonly proxyProtocol: 'none' | 'v1' | 'v2';
   /** The same by XCLIENT, where an SMTP server offers it. */
   readonly xclient: boolean;
+  /** Mail is taken for these recipient domains only (smtpAllowedDomains); undefined = for all. */
+  readonly recipients: RecipientSettings | undefined;
+}
+
+/** SMTP with ESP (kemp-esp 7). */
+export interface RecipientSettings {
+  /** Globs in lower case; none = for nobody. */
+  readonly allowedDomains: readonly string[];
+  readonly logs: EspLogs;
 }
 
 /** TLS towards the clients, and what it changes in requests and answers. */

@@ -73,7 +73,7 @@ function whyTaken(
 }
 
 /** What a template brought is not the administrator's doing; the entry that uses it is. */
-function blame(setting: Setting<unknown> | undefined, entry: ServiceEntry): Blamed {
+export function blame(setting: Blamed | undefined, entry: ServiceEntry): Blamed {
   return setting?.place.file === entry.place.file ? setting : entry;
 }
 

@@ -4,6 +4,7 @@
 // to be sent, a character a byte (latin1).
 
 import type { Mode } from '../line/gatherer.ts';
+import type { Refusal } from './recipients.ts';
 
 /** How a server opened: its greeting is complete and welcomes the client, or it does not. */
 export type Greeting = 'incomplete' | 'welcome' | 'refusal';
@@ -17,6 +18,9 @@ export type FarewellReason =
   | 'line-too-long'
   | 'violation'
   | 'server-violation'
+  /** Where a mail ends, or a line of it, is not the same for all programs. */
+  | 'unclear-mail'
+  | 'recipients-refused'
   | 'going-down';
 
 export interface Dialect {
@@ -44,6 +48,8 @@ export interface DialogueOptions {
   readonly clearLogin: boolean;
   /** The server believes us who the client is: followed to the end, so that only we say so. */
   readonly xclient?: boolean;
+  /** Mail is taken for these only; followed to the end. SMTP alone knows it. */
+  readonly recipients?: { readonly allowedDomains: readonly string[] } | undefined;
 }
 
 /** What becomes of a line that a client sent; its line end is part of it. */
@@ -53,13 +59,18 @@ export type ClientStep =
   /**
    * Not to the server: this is the answer, once every answer still owed has been given. Until then
    * the client's next line must wait. '' is no answer yet: the line is one of several that are
-   * dropped together, and the last of them is answered.
+   * dropped together, and the last of them is answered. `refused`: a recipient was.
    */
-  | { readonly do: 'answer'; readonly text: string }
+  | { readonly do: 'answer'; readonly text: string; readonly refused?: Refusal }
   /** The same, and then TLS begins. Nothing may have come behind the line. */
   | { readonly do: 'start-tls'; readonly text: string }
   /** Not to the server, and the session ends: the client cannot be understood safely. */
-  | { readonly do: 'end'; readonly reason: FarewellReason; readonly words: string };
+  | {
+      readonly do: 'end';
+      readonly reason: FarewellReason;
+      readonly words: string;
+      readonly refused?: Refusal;
+    };
 
 /** What becomes of a line that a server sent. */
 export type ServerStep =

@@ -26,5 +26,7 @@ const farewellCodes: Readonly<Record<FarewellReason, string>> = {
   'line-too-long': '[CLIENTBUG] ',
   violation: '[CLIENTBUG] ',
   'server-violation': '[SERVERBUG] ',
+  'unclear-mail': '',
+  'recipients-refused': '',
   'going-down': '[UNAVAILABLE] '
 };

@@ -26,5 +26,7 @@ const farewellCodes: Readonly<Record<FarewellReason, string>> = {
   'line-too-long': '',
   violation: '',
   'server-violation': '[SYS/TEMP] ',
+  'unclear-mail': '',
+  'recipients-refused': '',
   'going-down': '[SYS/TEMP] '
 };

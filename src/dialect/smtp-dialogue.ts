@@ -5,6 +5,7 @@ import { findLineFault } from '../line/line-end.ts';
 import { parseSmtpReplyLine, type SmtpReplyLine } from '../line/smtp-reply.ts';
 import { parseChunk, parseCommand, standsAlone, type Command } from '../line/verb.ts';
 import type { ClientMode, ClientStep, Dialogue, DialogueOptions, ServerStep } from './dialect.ts';
+import { followedOffers, SmtpFilter } from './smtp-filter.ts';
 import { barred, logins, rewriteOffer, unfollowed } from './smtp-replies.ts';
 
 /** What an answer will be to. */
@@ -65,6 +66,8 @@ const offerLinesMax = 128;
 
 export class SmtpDialogue implements Dialogue {
   readonly #options: DialogueOptions;
+  /** Undefined where mail is taken for everybody. */
+  readonly #filter: SmtpFilter | undefined;
   readonly serverMode = { as: 'lines' } as const;
   #clientMode: ClientMode = { as: 'lines' };
   readonly #asked: Asked[] = ['greeting'];
@@ -86,6 +89,8 @@ export class SmtpDialogue implements Dialogue {
   constructor(options: DialogueOptions) {
     this.#options = options;
     this.#secure = options.startTls === 'no';
+    const { recipients } = options;
+    if (recipients !== undefined) this.#filter = new SmtpFilter(recipients.allowedDomains);
   }
 
   get clientMode(): ClientMode {
@@ -103,7 +108,14 @@ export class SmtpDialogue implements Dialogue {
   }
 
   get settled(): boolean {
-    return this.#signedIn || this.#mailTaken;
+    return this.#signedIn || this.#mailTaken || this.#hasMail;
+  }
+
+  /** A mail is on its way, which takes as long as it takes. */
+  get #hasMail(): boolean {
+    if (!this.#inMail) return false;
+    const isSent = this.#asked.includes('message') || this.#asked.includes('last-chunk');
+    return isSent || (this.#clientMode.as !== 'lines' && this.#clientMode.dropped !== true);
   }
 
   get finished(): boolean {
@@ -126,12 +138,21 @@ export class SmtpDialogue implements Dialogue {
       return this.#forward('auth');
     }
     const command = parseCommand(line);
+    if (this.#filter?.mayFollow(command) === false) {
+      return {
+        do: 'end',
+        reason: 'violation',
+        words: 'a command must follow DATA that was refused'
+      };
+    }
     if (command === undefined) return answer('500 5.5.2 Syntax error, command unrecognized');
     const { verb } = command;
     if (verb === 'STARTTLS') return this.#startTls(command);
     const refusal = this.#refusal(verb);
     if (verb === 'BDAT') return this.#takeChunk(command, refusal);
     if (refusal !== undefined) return answer(refusal);
+    const step = this.#filter?.judge(command, line.length, this.#asked.includes('rcpt'));
+    if (step !== undefined) return step;
     return this.#forward(askedBy[verb] ?? 'other');
   }
 
@@ -179,6 +200,7 @@ export class SmtpDialogue implements Dialogue {
   /** Why Ballast itself refuses a command. */
   #refusal(verb: string): string | undefined {
     if (barred.has(verb) || unfollowed.has(verb)) return unknown;
+    if (this.#filter?.hides(verb) === true) return unknown;
     if (!this.#secure) {
       if (this.#options.startTls === 'required' && !freeBeforeTls.has(verb)) {
         return '530 5.7.0 Must issue a STARTTLS command first';
@@ -218,7 +240,9 @@ export class SmtpDialogue implements Dialogue {
     const { text, chunking, finished } = rewriteOffer(this.#offer, {
       startTls: !this.#secure,
       logins: this.#secure || (clearLogin && startTls !== 'required'),
-      mayFinish: this.#secure && startTls !== 'no' && xclient !== true
+      mayFinish:
+        this.#secure && startTls !== 'no' && xclient !== true && this.#filter === undefined,
+      only: this.#filter && followedOffers
     });
     this.#offer = [];
     this.#chunking = chunking;
@@ -231,19 +255,28 @@ export class SmtpDialogue implements Dialogue {
   #answered(asked: Asked | undefined, code: number): ServerStep {
     this.#asked.shift();
     if (code === 421 || asked === 'quit') return this.#leave();
-    if (asked === 'data' && code === 354) this.#clientMode = { as: 'dotted' };
+    if (asked === 'data' && code === 354) {
+      this.#clientMode = { as: 'dotted', strict: this.#filter !== undefined };
+    }
+    if (asked === 'data' && code >= 400) this.#filter?.dataRefused();
     if (asked === 'auth' && code === 334) this.#phase = 'answering';
     const mailEnded = asked === 'message' || asked === 'last-chunk';
-    if (mailEnded) this.#inMail = false;
+    if (mailEnded) this.#endMail();
     if (code >= 300) return { do: 'forward' };
     if (mailEnded) this.#mailTaken = true;
     if (asked === 'auth') this.#signedIn = true;
     if (asked === 'mail') this.#inMail = true;
+    if (asked === 'rcpt') this.#filter?.recipientTaken();
     const hello = asked === 'ehlo' || asked === 'helo';
     if (hello) this.#forgot = false;
     // RFC 5321 4.1.4: EHLO is RSET too.
-    if (hello || asked === 'rset') this.#inMail = false;
+    if (hello || asked === 'rset') this.#endMail();
     return { do: 'forward' };
+  }
+
+  #endMail(): void {
+    this.#inMail = false;
+    this.#filter?.mailOver();
   }
 
   #leave(): ServerStep {

@@ -36,6 +36,8 @@ export interface Shown {
   readonly logins: boolean;
   /** The dialogue may be followed no further, if nothing is offered that is barred. */
   readonly mayFinish: boolean;
+  /** All others are hidden. */
+  readonly only?: ReadonlySet<string> | undefined;
 }
 
 /** Of a whole answer with code 250; its first line is the server's name and no keyword. */
@@ -46,11 +48,12 @@ export function rewriteOffer(lines: readonly SmtpReplyLine[], shown: Shown): Off
   const kept = offers.filter((offer) => {
     const keyword = keywordOf(offer);
     if (barred.has(keyword) || (!finished && unfollowed.has(keyword))) return false;
+    if (shown.only?.has(keyword) === false) return false;
     return shown.logins || !logins.has(keyword);
   });
   const all = [name, ...kept, ...(shown.startTls ? ['STARTTLS'] : [])];
   const text = all.map((line, i) => `250${i + 1 < all.length ? '-' : ' '}${line}\r\n`).join('');
-  return { text, chunking: keywords.includes('CHUNKING'), finished };
+  return { text, chunking: kept.some((offer) => keywordOf(offer) === 'CHUNKING'), finished };
 }
 
 /** Old servers write `AUTH=LOGIN`. */

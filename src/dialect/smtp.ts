@@ -31,5 +31,8 @@ const farewells: Readonly<Record<FarewellReason, readonly [code: number, enhance
   'line-too-long': [500, '5.5.2'],
   violation: [521, '5.5.2'],
   'server-violation': [421, '4.3.0'],
+  // As Exchange refuses bare line feeds: the mail would be the same another time.
+  'unclear-mail': [550, '5.6.11'],
+  'recipients-refused': [421, '4.7.0'],
   'going-down': [421, '4.3.2']
 };

@@ -37,6 +37,11 @@ export class HeadEdits {
     this.#added.push({ name, value: this.#checked(value) });
   }
 
+  /** Gives field `n` another value, or drops it with null. */
+  setField(n: number, value: string | null): void {
+    this.#values[n] = value === null ? null : this.#checked(value);
+  }
+
   /** Drops the fields whose name, in lower case, is `wanted`; whether there was one. */
   drop(wanted: (name: string) => boolean): boolean {
     let found = false;

@@ -1,6 +1,8 @@
 // A message head: where its parts stand in the bytes that came. Offsets, so that forwarding copies
 // bytes and never prints a field anew.
 
+import { isWord } from './bytes.ts';
+
 const empty = Buffer.alloc(0);
 
 /** How the end of a body is found (RFC 9112 6.3). */
@@ -168,6 +170,17 @@ export class RequestHead extends Head {
     if (this.connectionClose) return false;
     return this.minorVersion === 1 || this.connectionKeepAlive;
   }
+}
+
+/** All cookies of a request as one cookie-string (RFC 6265 4.2.1); '' without any. */
+export function cookiesOf({ bytes, fields, fieldCount }: RequestHead): string {
+  let cookies = '';
+  for (let n = 0; n < fieldCount; n++) {
+    if (!isWord(bytes, fields[n * 4] ?? 0, fields[n * 4 + 1] ?? 0, 'cookie')) continue;
+    const value = bytes.toString('latin1', fields[n * 4 + 2], fields[n * 4 + 3]);
+    cookies = cookies === '' ? value : `${cookies}; ${value}`;
+  }
+  return cookies;
 }
 
 export class AnswerHead extends Head {

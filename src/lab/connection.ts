@@ -7,10 +7,10 @@ import type { Socket } from 'node:net';
 import { Answer, type Field } from './answer.ts';
 import { BrokenRequest, ByteSource } from './byte-source.ts';
 import { directories, directoryOf, isAnonymousJson, type DirectoryName } from './directories.ts';
-import { accountOfCookie, isLogOnPage } from './owa.ts';
+import { isLogOnPage, signInByForm, type OwaSettings } from './owa-forms.ts';
 import { RequestBody, type BodyFigures } from './request-body.ts';
-import { hasToken, readRequest, type LabRequest } from './request.ts';
-import { signIn, type LabUser, type SignInState } from './sign-in.ts';
+import { fieldOf, hasToken, readRequest, type LabRequest } from './request.ts';
+import { signIn, type LabUser, type SignIn, type SignInState } from './sign-in.ts';
 import type { Pace, Visit } from './visit.ts';
 
 /**
@@ -31,11 +31,13 @@ export interface Host {
   readonly name: string;
   readonly users: readonly LabUser[];
   readonly authenticate: boolean;
+  readonly owa: OwaSettings;
   readonly pace: Pace;
   /** Components that are switched off, and what their health page does then. */
   readonly inactive: ReadonlyMap<DirectoryName, 'close' | '503'>;
   readonly onRequest: (record: RecordedRequest) => void;
   readonly onEnd: (record: RecordedRequest) => void;
+  readonly changePassword: (user: LabUser, password: string) => void;
 }
 
 /** More than this of an unwanted body is not worth reading to keep a connection. */
@@ -132,8 +134,8 @@ async function serveRequest(host: Host, record: Exchanged, signal: AbortSignal):
   if (request.path === `/${name}/healthcheck.htm`) return serveHealth(host, record, name);
   if (host.authenticate && !(await admit(host, record, name))) return;
   const { socket, source, user } = record;
-  const { name: serverName, pace, users } = host;
-  const place = { serverName, pace, users, socket, source, signal };
+  const { name: serverName, owa, pace, users, changePassword } = host;
+  const place = { serverName, owa, pace, users, socket, source, signal, changePassword };
   const visit: Visit = { ...place, request, body, answer, user };
   await directories[name](visit);
 }
@@ -150,12 +152,22 @@ async function serveHealth(host: Host, record: Exchanged, name: DirectoryName): 
 /** Finds out who asks; answers 401 and returns false where it is nobody known. */
 async function admit(host: Host, record: Exchanged, name: DirectoryName): Promise<boolean> {
   const { answer, body, request } = record;
-  if (isAnonymousJson(request.path) || isLogOnPage(request.path)) return true;
-  const account = name === 'owa' || name === 'ecp' ? accountOfCookie(request) : undefined;
+  if (isAnonymousJson(request.path) || isLogOnPage(request.path, host.owa)) return true;
+  const hasForm = name === 'owa' || name === 'ecp';
+  const form = hasForm
+    ? signInByForm(request, host.users, host.owa, record.state.user !== undefined)
+    : undefined;
+  if (form?.kind === 'stranger') {
+    record.user = '';
+    answer.closeAfter ||= body.owed > 0;
+    await answer.send(form.status, form.fields);
+    return false;
+  }
+  const basicOnly = hasForm && host.owa.signIn === 'basic';
   const result =
-    account === undefined
-      ? signIn(record.state, request, host)
-      : ({ kind: 'user', user: account, persistent: false } as const);
+    form === undefined
+      ? signInByField(host, record, basicOnly)
+      : ({ kind: 'user', user: form.account, persistent: false } as const);
   switch (result.kind) {
     case 'user':
       record.user = result.user;
@@ -173,17 +185,25 @@ async function admit(host: Host, record: Exchanged, name: DirectoryName): Promis
       answer.closeAfter ||=
         (body.owed > unwantedBytesMax && body.declaredBytes !== undefined) ||
         (hasToken(request, 'expect', '100-continue') && record.source.held === 0 && !body.finished);
-      await answer.send(401, refusal(host.name), 'You do not have permission to view this page.');
+      await answer.send(
+        401,
+        refusal(host.name, basicOnly),
+        'You do not have permission to view this page.'
+      );
       return false;
   }
 }
 
-function refusal(name: string): readonly Field[] {
+function signInByField(host: Host, { request, state }: Exchanged, basicOnly: boolean): SignIn {
+  const isBasic = /^basic /i.test(fieldOf(request, 'authorization') ?? '');
+  return basicOnly && !isBasic ? { kind: 'refused' } : signIn(state, request, host);
+}
+
+function refusal(name: string, basicOnly: boolean): readonly Field[] {
+  const schemes = [...(basicOnly ? [] : ['Negotiate', 'NTLM']), `Basic realm="${name}"`];
   return [
     ['Content-Type', 'text/html'],
-    ['WWW-Authenticate', 'Negotiate'],
-    ['WWW-Authenticate', 'NTLM'],
-    ['WWW-Authenticate', `Basic realm="${name}"`]
+    ...schemes.map((scheme): Field => ['WWW-Authenticate', scheme])
   ];
 }
 

@@ -9,12 +9,15 @@ export type ToExchange =
   | { readonly type: 'component'; readonly directory: string; readonly active: boolean }
   | { readonly type: 'mail'; readonly active: boolean }
   /** Mail that came to another server: all have the same mailboxes. */
-  | { readonly type: 'deliver'; readonly user: string; readonly bytes: Uint8Array };
+  | { readonly type: 'deliver'; readonly user: string; readonly bytes: Uint8Array }
+  /** Changed at another server. */
+  | { readonly type: 'password'; readonly user: string; readonly password: string };
 
 export type FromExchange =
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly reason: string }
-  | { readonly type: 'delivery'; readonly user: string; readonly bytes: Uint8Array };
+  | { readonly type: 'delivery'; readonly user: string; readonly bytes: Uint8Array }
+  | { readonly type: 'password'; readonly user: string; readonly password: string };
 
 const mailServices: readonly MailProtocol[] = ['imap', 'pop3', 'smtp'];
 
@@ -33,6 +36,9 @@ async function obey(message: ToExchange): Promise<void> {
         exchange.mail?.events.on('delivery', ({ user, bytes }) => {
           answer({ type: 'delivery', user: user.name, bytes });
         });
+        exchange.events.on('password', (user, password) => {
+          answer({ type: 'password', user, password });
+        });
         answer({ type: 'listening' });
       } catch (error) {
         answer({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
@@ -46,6 +52,9 @@ async function obey(message: ToExchange): Promise<void> {
       return;
     case 'deliver':
       exchange?.mail?.store.deliver(message.user, Buffer.from(message.bytes));
+      return;
+    case 'password':
+      exchange?.setPassword(message.user, message.password);
   }
 }
 

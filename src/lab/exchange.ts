@@ -3,13 +3,14 @@
 // RPC_IN_DATA.
 
 import { EventEmitter } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { serveConnection, type Host, type RecordedRequest } from './connection.ts';
 import { directoryOf, type DirectoryName } from './directories.ts';
 import { listen, openSockets, stop, type Place } from './listeners.ts';
 import { startMail, type Mail, type MailPlaces } from './mail.ts';
-import { defaultUsers, type LabUser } from './sign-in.ts';
+import { owaDefaults, type OwaSettings } from './owa-forms.ts';
+import { defaultUsers, findUser, type LabUser } from './sign-in.ts';
 import { exchangePace, type Pace } from './visit.ts';
 
 export type { RecordedRequest };
@@ -23,6 +24,7 @@ export interface ExchangeOptions {
   readonly users?: readonly LabUser[];
   /** False lets everyone in without a name. */
   readonly authenticate?: boolean;
+  readonly owa?: Partial<OwaSettings>;
   readonly pace?: Partial<Pace>;
   /** Records kept, the oldest go first. */
   readonly recordsMax?: number;
@@ -36,11 +38,18 @@ export interface Exchange {
   readonly mail: Mail | undefined;
   readonly records: readonly RecordedRequest[];
   /** `request` when a head was read, `end` when answer and body are over, well or not. */
-  readonly events: EventEmitter<{ request: [RecordedRequest]; end: [RecordedRequest] }>;
+  readonly events: EventEmitter<{
+    request: [RecordedRequest];
+    end: [RecordedRequest];
+    /** Somebody changed his password here. */
+    password: [user: string, password: string];
+  }>;
   /** Connections accepted so far, and those open now. */
   readonly connections: { readonly accepted: number; readonly open: number };
   /** As Set-ServerComponentState: an inactive one's health page closes or answers 503. */
   setComponent(directory: string, active: boolean, how?: 'close' | '503'): void;
+  /** Somebody changed his password elsewhere. */
+  setPassword(user: string, password: string): void;
   /** Stops listening and closes every connection. */
   close(): Promise<void>;
   /** As a power cut would look: no listener, every connection reset. */
@@ -52,11 +61,18 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   const events: Exchange['events'] = new EventEmitter();
   const inactive = new Map<DirectoryName, 'close' | '503'>();
   const connections = { accepted: 0, open: 0 };
-  const users = options.users ?? defaultUsers;
+  let users = options.users ?? defaultUsers;
+  const setPassword = (name: string, password: string): void => {
+    const user = findUser(name, users);
+    users = users.map((one) => (one === user ? { ...one, password, expired: false } : one));
+  };
   const host: Host = {
     name: options.name,
-    users,
+    get users() {
+      return users;
+    },
     authenticate: options.authenticate ?? true,
+    owa: { ...owaDefaults, ...options.owa },
     pace: { ...exchangePace, ...options.pace },
     inactive,
     onRequest: (record) => {
@@ -64,7 +80,11 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       if (records.length > (options.recordsMax ?? 1000)) records.shift();
       events.emit('request', record);
     },
-    onEnd: (record) => events.emit('end', record)
+    onEnd: (record) => events.emit('end', record),
+    changePassword: ({ name }, password) => {
+      setPassword(name, password);
+      events.emit('password', name, password);
+    }
   };
   const serve = (secure: boolean) => (socket: Socket) => {
     connections.accepted += 1;
@@ -75,18 +95,7 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     socket.setNoDelay(true);
     void serveConnection(host, socket, connections.accepted, secure);
   };
-  const http = options.http && createServer({ allowHalfOpen: true }, serve(false));
-  const https =
-    options.https &&
-    createTlsServer(
-      {
-        key: options.https.key,
-        cert: options.https.cert,
-        allowHalfOpen: true,
-        ALPNProtocols: ['http/1.1']
-      },
-      serve(true)
-    );
+  const { http, https } = createServers(options, serve);
   const servers = [http, https].filter((server) => server !== undefined);
   const sockets = openSockets(servers);
   const ports = {
@@ -107,6 +116,7 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       if (active) inactive.delete(name);
       else inactive.set(name, how);
     },
+    setPassword,
     close: async () => {
       await Promise.all([stop(servers, sockets, (socket) => socket.destroy()), mail?.close()]);
     },
@@ -114,5 +124,16 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       const reset = stop(servers, sockets, (socket) => socket.resetAndDestroy());
       await Promise.all([reset, mail?.kill()]);
     }
+  };
+}
+
+function createServers(
+  { http, https }: ExchangeOptions,
+  serve: (secure: boolean) => (socket: Socket) => void
+): { readonly http: Server | undefined; readonly https: Server | undefined } {
+  const tls = https && { key: https.key, cert: https.cert, ALPNProtocols: ['http/1.1'] };
+  return {
+    http: http && createServer({ allowHalfOpen: true }, serve(false)),
+    https: tls && createTlsServer({ ...tls, allowHalfOpen: true }, serve(true))
   };
 }

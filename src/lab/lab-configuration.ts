@@ -1,6 +1,7 @@
-// The configuration that the lab writes for Ballast: templates of HTTPS and of mail before the same
-// two servers.
+// The configuration that the lab writes for Ballast: templates of HTTPS, with and without
+// pre-authentication, and of mail before the same two servers.
 
+import { directoryDomain, mailGroup } from './lab-directory.ts';
 import type { MailProtocol } from './mail-connection.ts';
 import type { MailPortName } from './mail.ts';
 import type { LabPlaces } from './lab-places.ts';
@@ -18,6 +19,12 @@ global:
 admin: { address: 127.0.0.1, port: ${places.admin} }
 certificates:
   - { name: lab, file: lab.pem, key: lab.key }
+ssoDomains:
+  - name: ${directoryDomain}
+    server: 127.0.0.1:${places.directory}
+    caFile: lab.pem
+    maxFailedAuths: 4
+    unblockTout: 120
 virtualServices:
   - template: Exchange 2016 HTTPS Offloaded
     name: Offloaded
@@ -37,6 +44,23 @@ ${realServers(places, places.serverHttp)}
     checkPort: ${places.serverHttps}
     realServers:
 ${realServers(places, places.serverHttps)}
+  - template: Exchange 2016 HTTPS Offloaded with ESP
+    name: Guarded
+    address: 127.0.0.1
+    port: ${places.guarded}
+    redirectPort: ${places.guardedRedirect}
+    certificates: [lab]
+    checkPort: ${places.serverHttps}
+    allowedHosts: 127.0.0.1 localhost *.lab.example
+    domain: ${directoryDomain}
+    realServers:
+${realServers(places, places.serverHttp)}
+    subVSs:
+      - name: OWA
+        allowedGroups: ${mailGroup}
+        includeNestedGroups: true
+        userPwdChangeUrl: /owa/auth/expiredpassword.aspx?url=/owa/auth.owa
+        excludedDirectories: /owa/auth/expiredpassword.aspx
 ${mailProtocols.map((protocol) => mailServices(places, protocol)).join('')}`;
 }
 

@@ -13,8 +13,9 @@ export interface GuideFacts {
 export function labGuide({ places, folder, terminal, pids }: GuideFacts): string {
   const offloaded = `https://127.0.0.1:${places.offloaded}`;
   const reencrypted = `https://127.0.0.1:${places.reencrypted}`;
+  const guarded = `https://127.0.0.1:${places.guarded}`;
   const { imap, pop3, smtp } = places.mail;
-  const [alice, bob] = defaultUsers.map(
+  const [alice, bob, carol] = defaultUsers.map(
     ({ domain, name, password }) => `${domain}\\${name}:${password}`
   );
   const kill = terminal
@@ -44,6 +45,13 @@ ${offloaded} (offloaded):
       '${offloaded}/Microsoft-Server-ActiveSync?Cmd=Ping&heartbeat=20'
   200 MB down, always the same bytes
     curl -k --ntlm -u '${alice}' '${reencrypted}/owa/download?bytes=200000000' | sha256sum
+
+Pre-authentication: nobody reaches a server before the directory of the lab has said who he is.
+  the login page, in a browser; the first two get in, the third one must change his password first
+    ${guarded}/owa/   ${alice?.replace(':', ' ')}   ${bob?.replace(':', ' ')}   ${carol?.replace(':', ' ')}
+  ActiveSync with Basic, and EWS, which signs in at the servers by itself
+    curl -ki --basic -u '${alice}' -d '' '${guarded}/Microsoft-Server-ActiveSync?Cmd=Sync'
+    curl -ki --ntlm -u '${alice}' -d x ${guarded}/EWS/Exchange.asmx
 
 Mail, by STARTTLS or TLS that ends here, or TLS passed through to the servers:
   IMAP ${mailPorts(imap)}   POP ${mailPorts(pop3)}   SMTP ${mailPorts(smtp)}

@@ -15,6 +15,10 @@ export interface LabPlaces {
   readonly offloadedRedirect: number;
   readonly reencrypted: number;
   readonly reencryptedRedirect: number;
+  /** With pre-authentication. */
+  readonly guarded: number;
+  readonly guardedRedirect: number;
+  readonly directory: number;
   readonly admin: number;
   readonly serverMail: Readonly<Record<MailPortName, number>>;
   readonly mail: Readonly<Record<MailProtocol, MailServicePorts>>;
@@ -43,6 +47,9 @@ export async function findPlaces(): Promise<LabPlaces> {
       offloaded: await freePort(8443, [first], held),
       reencryptedRedirect: await freePort(9080, [first], held),
       reencrypted: await freePort(9443, [first], held),
+      guardedRedirect: await freePort(10080, [first], held),
+      guarded: await freePort(10443, [first], held),
+      directory: await freePort(7389, [first], held),
       admin: await freePort(8444, [first], held),
       serverMail: {
         imap: await freePort(7143, pair, held),

@@ -8,27 +8,29 @@ import type { FromExchange, ToExchange } from './exchange-process.ts';
 
 const program = fileURLToPath(new URL('exchange-process.ts', import.meta.url));
 
+/** What the lab is told. */
+export interface LabServerEvents {
+  /** The process ended without `end` having been called. */
+  readonly onDeath: () => void;
+  readonly onDelivery: (user: string, bytes: Uint8Array) => void;
+  readonly onPassword: (user: string, password: string) => void;
+}
+
 export class LabServer {
   /** `EX01`, as it stands in the configuration. */
   readonly name: string;
   readonly #options: ExchangeOptions;
-  /** Called when the process ended without `end` having been called. */
-  readonly #onDeath: () => void;
-  readonly #onDelivery: (user: string, bytes: Uint8Array) => void;
+  readonly #events: LabServerEvents;
+  /** Changed since the start, for a server that comes back. */
+  readonly #passwords = new Map<string, string>();
   readonly #inactive = new Set<string>();
   #mailActive = true;
   #child: ChildProcess | undefined;
 
-  constructor(
-    name: string,
-    options: ExchangeOptions,
-    onDeath: () => void,
-    onDelivery: (user: string, bytes: Uint8Array) => void
-  ) {
+  constructor(name: string, options: ExchangeOptions, events: LabServerEvents) {
     this.name = name;
     this.#options = options;
-    this.#onDeath = onDeath;
-    this.#onDelivery = onDelivery;
+    this.#events = events;
   }
 
   /** Undefined while it is dead. */
@@ -54,7 +56,7 @@ export class LabServer {
     child.on('exit', () => {
       if (this.#child !== child) return;
       this.#child = undefined;
-      this.#onDeath();
+      this.#events.onDeath();
     });
     child.on('error', () => {});
     tell(child, { type: 'start', options: this.#options });
@@ -66,11 +68,15 @@ export class LabServer {
     const first = await Promise.race([said, dead]);
     if (first.type === 'failed') throw new Error(`${this.name} cannot start: ${first.reason}`);
     child.on('message', (message: FromExchange) => {
-      if (message.type === 'delivery') this.#onDelivery(message.user, message.bytes);
+      if (message.type === 'delivery') this.#events.onDelivery(message.user, message.bytes);
+      if (message.type === 'password') this.#events.onPassword(message.user, message.password);
     });
     for (const directory of this.#inactive)
       tell(child, { type: 'component', directory, active: false });
     if (!this.#mailActive) tell(child, { type: 'mail', active: false });
+    for (const [user, password] of this.#passwords) {
+      tell(child, { type: 'password', user, password });
+    }
   }
 
   kill(): void {
@@ -91,6 +97,11 @@ export class LabServer {
 
   deliver(user: string, bytes: Uint8Array): void {
     if (this.#child !== undefined) tell(this.#child, { type: 'deliver', user, bytes });
+  }
+
+  setPassword(user: string, password: string): void {
+    this.#passwords.set(user, password);
+    if (this.#child !== undefined) tell(this.#child, { type: 'password', user, password });
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,6 @@
-// `ballast lab`: two stand-in Exchange servers, Ballast before them with templates of HTTPS and of
-// mail, and a place to watch what happens when a server dies. Everything ends with it and nothing
-// is left.
+// `ballast lab`: two stand-in Exchange servers and a directory, Ballast before them with templates of
+// HTTPS and of mail, and a place to watch what happens when a server dies. Everything ends with it
+// and nothing is left.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,10 +9,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { selfSignedCertificate } from '../tls/certificate.ts';
 import { startBallast } from './ballast-process.ts';
 import { labConfiguration, serverNames } from './lab-configuration.ts';
+import { startLabDirectory } from './lab-directory.ts';
 import { labGuide } from './lab-guide.ts';
 import { findPlaces, type LabPlaces } from './lab-places.ts';
 import { LabServer } from './lab-server.ts';
 import { showOnTerminal, tellChanges } from './lab-view.ts';
+import type { Ldap } from './ldap.ts';
 import type { Pace } from './visit.ts';
 
 const domain = 'lab.example';
@@ -57,8 +59,11 @@ async function inLab(folder: string, servers: LabServer[], stop: AbortController
   const certificate = await selfSignedCertificate(`mail.${domain}`, names);
   // One certificate for all, as Extended Protection wants it of real servers.
   const tls = { key: certificate.keyPem, cert: certificate.chainPem };
+  const directory = await startLabDirectory({ port: places.directory }, tls);
+  stop.signal.addEventListener('abort', () => void directory.close());
+  const run = { terminal, stop: stop.signal, servers, directory };
   for (const [at, name] of serverNames.entries()) {
-    servers.push(standIn(name, at, places, tls, { terminal, stop: stop.signal, servers }));
+    servers.push(standIn(name, at, places, tls, run));
   }
   await Promise.all(servers.map((server) => server.start()));
   await writeFile(join(folder, 'lab.pem'), certificate.chainPem);
@@ -89,6 +94,7 @@ interface LabRun {
   readonly stop: AbortSignal;
   /** All of them, in the end. */
   readonly servers: readonly LabServer[];
+  readonly directory: Ldap;
 }
 
 function standIn(
@@ -96,7 +102,7 @@ function standIn(
   at: number,
   places: LabPlaces,
   tls: { readonly key: string; readonly cert: string },
-  { terminal, stop, servers }: LabRun
+  { terminal, stop, servers, directory }: LabRun
 ): LabServer {
   const host = places.serverAddresses[at] ?? '127.0.0.1';
   const { imap, imaps, pop3, pop3s, smtp, smtps } = places.serverMail;
@@ -123,7 +129,11 @@ function standIn(
   const onDelivery = (user: string, bytes: Uint8Array): void => {
     for (const other of servers) if (other !== server) other.deliver(user, bytes);
   };
-  const server: LabServer = new LabServer(name, options, onDeath, onDelivery);
+  const onPassword = (user: string, password: string): void => {
+    directory.setPassword(user, password);
+    for (const each of servers) each.setPassword(user, password);
+  };
+  const server: LabServer = new LabServer(name, options, { onDeath, onDelivery, onPassword });
   return server;
 }
 

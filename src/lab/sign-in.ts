@@ -9,6 +9,8 @@ export interface LabUser {
   readonly domain: string;
   readonly name: string;
   readonly password: string;
+  /** His password is over: he gets in nowhere until it is changed. */
+  readonly expired?: boolean;
 }
 
 /** What one TCP connection remembers. */
@@ -26,7 +28,8 @@ export type SignIn =
 
 export const defaultUsers: readonly LabUser[] = [
   { domain: 'CORP', name: 'alice', password: 'Ballast-1' },
-  { domain: 'CORP', name: 'bob', password: 'Ballast-2' }
+  { domain: 'CORP', name: 'bob', password: 'Ballast-2' },
+  { domain: 'CORP', name: 'carol', password: 'Ballast-3', expired: true }
 ];
 
 export function signIn(
@@ -75,7 +78,7 @@ function ntlmLeg(
       state.challenge = undefined;
       const proof = readProof(token);
       const user = challenged && proof ? findUser(proof.user, server.users) : undefined;
-      state.user = user && accountOf(user);
+      state.user = user && user.expired !== true ? accountOf(user) : undefined;
       if (state.user === undefined) return { kind: 'refused' };
       return { kind: 'user', user: state.user, persistent: true };
     }
@@ -96,7 +99,8 @@ function basic(token: Buffer, users: readonly LabUser[]): SignIn {
   const text = token.toString('utf8');
   const colon = text.indexOf(':');
   const user = findUser(text.slice(0, colon), users);
-  if (user === undefined || user.password !== text.slice(colon + 1)) return { kind: 'refused' };
+  const isRight = user?.password === text.slice(colon + 1) && user.expired !== true;
+  if (user === undefined || !isRight) return { kind: 'refused' };
   return { kind: 'user', user: accountOf(user), persistent: false };
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { Answer } from './answer.ts';
 import type { ByteSource } from './byte-source.ts';
+import type { OwaSettings } from './owa-forms.ts';
 import type { RequestBody } from './request-body.ts';
 import type { LabRequest } from './request.ts';
 import type { LabUser } from './sign-in.ts';
@@ -11,6 +12,7 @@ import type { LabUser } from './sign-in.ts';
 export interface Visit {
   readonly serverName: string;
   readonly users: readonly LabUser[];
+  readonly owa: OwaSettings;
   readonly pace: Pace;
   readonly request: LabRequest;
   readonly body: RequestBody;
@@ -21,6 +23,8 @@ export interface Visit {
   readonly source: ByteSource;
   /** Aborted when the connection is gone. */
   readonly signal: AbortSignal;
+  /** For the whole organisation. */
+  changePassword(user: LabUser, password: string): void;
 }
 
 export type Directory = (visit: Visit) => Promise<void>;

@@ -4,15 +4,16 @@
 
 import { DotWatch } from './dotted.ts';
 import { LF } from './line-end.ts';
+import { StrictMailWatch } from './strict-mail.ts';
 
 /**
  * Line by line, so many bytes as they are, or mail up to the line with a single dot (RFC 5321
- * 4.1.1.4), which belongs to it.
+ * 4.1.1.4), which belongs to it; `strict`: of mail whose lines every program sees alike.
  */
 export type Mode =
   | { readonly as: 'lines' }
   | { readonly as: 'data'; readonly length: number }
-  | { readonly as: 'dotted' };
+  | { readonly as: 'dotted'; readonly strict?: boolean };
 
 export type Piece =
   /** Whole, with its LF. */
@@ -22,7 +23,7 @@ export type Piece =
   /** Nothing of what is left can be read: it is too long, or could be read in two ways. */
   | {
       readonly is: 'broken';
-      readonly reason: 'line-too-long' | 'violation';
+      readonly reason: 'line-too-long' | 'violation' | 'unclear-mail';
       readonly words: string;
     };
 
@@ -35,7 +36,7 @@ export class LineGatherer {
   #from = 0;
   /** Within data: bytes of it that are missing; -1 outside. */
   #missing = -1;
-  #dots: DotWatch | undefined;
+  #dots: DotWatch | StrictMailWatch | undefined;
   #broken: Piece | undefined;
 
   /** Of a line with its end. */
@@ -64,7 +65,7 @@ export class LineGatherer {
   next(mode: Mode): Piece | undefined {
     if (this.#broken !== undefined) return this.#broken;
     if (mode.as === 'lines') return this.#line();
-    return mode.as === 'data' ? this.#data(mode.length) : this.#dotted();
+    return mode.as === 'data' ? this.#data(mode.length) : this.#dotted(mode.strict === true);
   }
 
   /** All that was not taken, for a relay that looks at nothing. */
@@ -132,22 +133,20 @@ export class LineGatherer {
     return { is: 'data', bytes, ended };
   }
 
-  #dotted(): Piece | undefined {
+  #dotted(strict: boolean): Piece | undefined {
     this.#join();
     if (this.#from === this.#chunk.length) return undefined;
-    this.#dots ??= new DotWatch();
+    this.#dots ??= strict ? new StrictMailWatch() : new DotWatch();
     const rest = this.#chunk.subarray(this.#from);
     const { length, is } = this.#dots.take(rest);
     this.#from += length;
     this.#letGo();
-    if (is === 'open') return { is: 'data', bytes: rest, ended: false };
+    const bytes = rest.subarray(0, length);
+    if (is === 'open') return length === 0 ? undefined : { is: 'data', bytes, ended: false };
     this.#dots = undefined;
-    if (is === 'ended') return { is: 'data', bytes: rest.subarray(0, length), ended: true };
-    const words = 'a line with a single dot must stand between CR LF and CR LF';
-    this.#broken = { is: 'broken', reason: 'violation', words };
-    return length === 0
-      ? this.#broken
-      : { is: 'data', bytes: rest.subarray(0, length), ended: false };
+    if (is === 'ended') return { is: 'data', bytes, ended: true };
+    this.#broken = strict ? unclearMail : falseEnd;
+    return length === 0 ? this.#broken : { is: 'data', bytes, ended: false };
   }
 
   /** A line that was begun is data after all. */
@@ -174,3 +173,14 @@ export class LineGatherer {
 }
 
 const none = Buffer.alloc(0);
+
+const falseEnd: Piece = {
+  is: 'broken',
+  reason: 'violation',
+  words: 'a line with a single dot must stand between CR LF and CR LF'
+};
+const unclearMail: Piece = {
+  is: 'broken',
+  reason: 'unclear-mail',
+  words: 'mail data must not hold a bare CR, a bare LF or a NUL'
+};

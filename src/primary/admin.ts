@@ -1,18 +1,26 @@
 // The management listener: plain HTTP for machines, on loopback unless the operator says otherwise.
-// It only tells; nothing can be changed through it.
+// It tells how things are; all that can be changed through it is who is signed in or blocked.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { judgeChanger, judgeReader, type Asker } from './admin-guard.ts';
 import { expositionType } from './exposition.ts';
 
 const textType = 'text/plain; charset=utf-8';
 const jsonType = 'application/json';
+/** Of a body; a name needs a part of it. */
+const bodyBytesMax = 4096;
 
 export interface AdminSource {
   /** Undefined when ready; otherwise why not. */
   readonly notReady: () => string | undefined;
   readonly status: () => object;
   readonly metrics: () => string;
+  readonly sessions: () => object;
+  /** Ends all sessions of a user; how many. */
+  readonly killSessions: (user: string) => number;
+  /** Lets a user who is blocked try again; how many there were. */
+  readonly unlock: (user: string) => number;
 }
 
 /** Rejects when the address cannot be had. */
@@ -35,11 +43,14 @@ export async function openAdmin(
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, source: AdminSource): void {
-  if (request.method !== 'GET') {
-    response.setHeader('Allow', 'GET');
-    return send(response, 405, 'only GET\n');
-  }
   const [path = ''] = (request.url ?? '').split('?', 1);
+  const change = changeAt(path, source);
+  const method = change === undefined ? 'GET' : 'POST';
+  if (request.method !== method) {
+    response.setHeader('Allow', method);
+    return send(response, 405, `only ${method}\n`);
+  }
+  if (change !== undefined) return void serveChange(request, response, change);
   switch (path) {
     case '/live':
       return send(response, 200, 'live\n');
@@ -50,12 +61,83 @@ function answer(request: IncomingMessage, response: ServerResponse, source: Admi
         : send(response, 503, `${notReady}\n`);
     }
     case '/status':
-      return send(response, 200, `${JSON.stringify(source.status(), null, 2)}\n`, jsonType);
+      return tellReader(request, response, source.status);
+    case '/sessions':
+      return tellReader(request, response, source.sessions);
     case '/metrics':
       return send(response, 200, source.metrics(), expositionType);
     default:
-      return send(response, 404, 'there are /live, /ready, /status and /metrics\n');
+      return send(response, 404, 'there are /live, /ready, /status, /sessions and /metrics\n');
   }
+}
+
+type Change = (user: string) => object;
+
+function changeAt(path: string, source: AdminSource): Change | undefined {
+  switch (path) {
+    case '/sessions/kill':
+      return (user) => ({ ended: source.killSessions(user) });
+    case '/sessions/unlock':
+      return (user) => ({ unlocked: source.unlock(user) });
+    default:
+      return undefined;
+  }
+}
+
+function tellReader(request: IncomingMessage, response: ServerResponse, tell: () => object): void {
+  const refused = judgeReader(askerOf(request));
+  if (refused !== undefined) return send(response, refused[0], `${refused[1]}\n`);
+  sendJson(response, tell());
+}
+
+async function serveChange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  change: Change
+): Promise<void> {
+  const refused = judgeChanger(askerOf(request));
+  if (refused !== undefined) return send(response, refused[0], `${refused[1]}\n`);
+  const body = await readBody(request);
+  if (body === undefined) return send(response, 413, `at most ${bodyBytesMax} bytes\n`);
+  const user = userIn(body);
+  if (user === undefined) return send(response, 400, 'a body such as {"user": "alice"}\n');
+  sendJson(response, change(user));
+}
+
+/** Undefined where it is too long; '' where it broke off. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bodyBytesMax) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return '';
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function userIn(body: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed !== 'object' || parsed === null || !('user' in parsed)) return undefined;
+    return typeof parsed.user === 'string' && parsed.user !== '' ? parsed.user : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function askerOf({ headers, socket }: IncomingMessage): Asker {
+  const { host, origin, 'content-type': contentType } = headers;
+  const { remoteAddress, localAddress } = socket;
+  return { host, origin, contentType, remoteAddress, localAddress };
+}
+
+function sendJson(response: ServerResponse, value: object): void {
+  send(response, 200, `${JSON.stringify(value, null, 2)}\n`, jsonType);
 }
 
 function send(response: ServerResponse, status: number, body: string, type = textType): void {

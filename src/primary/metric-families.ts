@@ -109,6 +109,25 @@ export const families = {
     "bytes of the server's answers, added when a request ends, and in sessions on the way",
     server
   ),
+  ballast_esp_logons_total: counter(
+    'names and passwords that were judged: success, failure (a wrong password, a user who is blocked ' +
+      'or may not), unavailable (the directory could not be asked)',
+    ['result']
+  ),
+  ballast_esp_lockouts_total: counter('users who were blocked (maxFailedAuths)'),
+  ballast_esp_blocked_users: gauge('users who are blocked now'),
+  ballast_esp_sessions: gauge(
+    'who is signed in, by form or by Basic within the last hour; /status lists them',
+    ['sso_domain', 'mode']
+  ),
+  ballast_sso_domain_up: gauge(
+    '0 while no server of the directory answers (Security Down), so that nobody can sign in',
+    ['sso_domain']
+  ),
+  ballast_sso_server_up: gauge('0 while this server of a directory does not answer', [
+    'sso_domain',
+    'server'
+  ]),
   ballast_persistence_entries: gauge('entries in the table of persistence', service)
 } as const satisfies Readonly<Record<string, Documented>>;
 

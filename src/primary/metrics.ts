@@ -11,7 +11,8 @@ import { families, type FamilyName } from './metric-families.ts';
 import type { ReloadRecord } from './reload-record.ts';
 import type { HealthRecord } from './server-watch.ts';
 import { listServices, type ListedService } from './service-list.ts';
-import { serviceStatus, virtualServiceStatus, type HealthOf } from './status.ts';
+import type { GateCounts } from './sessions.ts';
+import { serviceStatus, virtualServiceStatus, type Sight } from './status.ts';
 import type { WorkerCounts } from './worker-counts.ts';
 import type { WorkerView } from './workers.ts';
 
@@ -28,6 +29,8 @@ export interface MetricsInput {
   readonly active: (id: string) => number;
   /** Entries in the table of a service; undefined where it has none. */
   readonly persistenceEntries: (fullName: string) => number | undefined;
+  readonly gate: GateCounts;
+  readonly whyNoLogon: Sight['whyNoLogon'];
   readonly workers: readonly WorkerView[];
   readonly workerDeaths: number;
   readonly residentBytes: number;
@@ -38,6 +41,7 @@ export function reportMetrics(input: MetricsInput): string {
   return [
     ...programMetrics(input),
     ...workerMetrics(input),
+    ...gateMetrics(input.gate),
     ...serviceMetrics(services),
     ...serverMetrics(services.flatMap(({ servers }) => servers))
   ].join('');
@@ -62,6 +66,8 @@ const sessionReasons: ReadonlySet<ErrorCode> = new Set([
   'greeting-refused',
   'protocol-violation',
   'line-too-long',
+  'unclear-mail',
+  'recipients-refused',
   'login-timeout',
   'idle',
   'drained'
@@ -92,12 +98,15 @@ interface ServerView {
 function viewOf(one: ListedService, input: MetricsInput): ServiceView {
   const { fullName, virtualService, subVSName, service, servers } = one;
   const { counts, record } = input;
-  const healthOf: HealthOf = (id) => record(id)?.health ?? { state: 'unknown' };
+  const sight: Sight = {
+    healthOf: (id) => record(id)?.health ?? { state: 'unknown' },
+    whyNoLogon: input.whyNoLogon
+  };
   const isVirtualService = subVSName === '';
   const names = { virtual_service: virtualService.name, sub_vs: subVSName };
   const status = isVirtualService
-    ? virtualServiceStatus(virtualService, healthOf)
-    : serviceStatus(service, healthOf, virtualService);
+    ? virtualServiceStatus(virtualService, sight)
+    : serviceStatus(service, sight, virtualService);
   return {
     isVirtualService,
     isHttp: virtualService.vsType === 'http',
@@ -106,7 +115,7 @@ function viewOf(one: ListedService, input: MetricsInput): ServiceView {
     labels: labelText(names),
     row: counts.service(fullName) ?? serviceRow(),
     clientsOpen: counts.clientsOf(fullName),
-    isUp: virtualService.enable && !/^(Down|Disabled|Sorry)$/.test(status),
+    isUp: virtualService.enable && !/^(Down|Disabled|Sorry|Security Down)$/.test(status),
     persistenceEntries: input.persistenceEntries(fullName),
     servers: servers.map((server) => ({
       labels: labelText({ ...names, ...serverNames(server) }),
@@ -175,6 +184,40 @@ function workerMetrics({ workers, workerDeaths, residentBytes }: MetricsInput): 
     each('ballast_worker_event_loop_delay_p99_seconds', ({ loopDelay }) => loopDelay.p99 / 1000),
     each('ballast_worker_event_loop_delay_max_seconds', ({ loopDelay }) => loopDelay.max / 1000),
     single('ballast_primary_resident_memory_bytes', residentBytes)
+  ];
+}
+
+function gateMetrics({ logons, lockouts, blocked, domains }: GateCounts): string[] {
+  if (domains.length === 0) return [];
+  return [
+    write(
+      'ballast_esp_logons_total',
+      Object.entries(logons).map(([result, count]) => [labelText({ result }), count])
+    ),
+    single('ballast_esp_lockouts_total', lockouts),
+    single('ballast_esp_blocked_users', blocked),
+    write(
+      'ballast_esp_sessions',
+      domains.flatMap(({ name, sessions }) =>
+        Object.entries(sessions).map(([mode, open]): Sample => [
+          labelText({ sso_domain: name, mode }),
+          open
+        ])
+      )
+    ),
+    write(
+      'ballast_sso_domain_up',
+      domains.map(({ name, isUp }) => [labelText({ sso_domain: name }), Number(isUp)])
+    ),
+    write(
+      'ballast_sso_server_up',
+      domains.flatMap(({ name, servers }) =>
+        servers.map(({ server, isUp }): Sample => [
+          labelText({ sso_domain: name, server }),
+          Number(isUp)
+        ])
+      )
+    )
   ];
 }
 

@@ -5,6 +5,7 @@ import type { Configuration } from '../config/model.ts';
 import type { Logger } from '../log.ts';
 import type { AdminSource } from './admin.ts';
 import type { HealthMonitor } from './health-monitor.ts';
+import type { Logons } from './logons.ts';
 import type { OcspStapler } from './ocsp-stapler.ts';
 import type { ReloadRecord } from './reload-record.ts';
 import type { Workers } from './workers.ts';
@@ -14,6 +15,7 @@ export interface Primary {
   readonly log: Logger;
   readonly monitor: HealthMonitor;
   readonly stapler: OcspStapler;
+  readonly logons: Logons;
   readonly workers: Workers;
   readonly adminSource: AdminSource;
   configuration: Configuration;

@@ -3,12 +3,14 @@
 
 import { fileURLToPath } from 'node:url';
 import { loadConfiguration } from '../config/load.ts';
-import type { Configuration } from '../config/model.ts';
+import type { Configuration, SsoDomain } from '../config/model.ts';
 import { formatProblem } from '../config/problem.ts';
 import { createLog, flushLog, type Logger } from '../log.ts';
 import { openAdmin } from './admin.ts';
 import { adminSourceOf } from './admin-source.ts';
+import { Directory } from '../directory/directory.ts';
 import { HealthMonitor } from './health-monitor.ts';
+import { Logons } from './logons.ts';
 import { adminAddress, explainListenError, listenAddresses, probeListen } from './listeners.ts';
 import { OcspStapler } from './ocsp-stapler.ts';
 import type { Primary } from './parts.ts';
@@ -52,6 +54,7 @@ export async function runPrimary(file: string, options: PrimaryOptions = {}): Pr
   } finally {
     primary.monitor.stop();
     primary.stapler.stop();
+    primary.logons.stop();
     primary.admin?.close();
     await flushLog(log);
   }
@@ -68,6 +71,7 @@ async function serve(primary: Primary, signals: Signals): Promise<number> {
   }
   monitor.reconcile(configuration);
   stapler.reconcile(configuration);
+  primary.logons.reconcile(configuration);
   const started = startUp(primary);
   const first = await Promise.race([started, signals.stop]);
   if (first !== 'stop' && first !== 'applied') {
@@ -113,16 +117,23 @@ function assemble(
     log,
     onHealth: (id, health) => workers.tellHealth(id, health)
   });
+  const logons = new Logons({
+    log,
+    openDirectory: (domain) => watchedDirectory(domain, log),
+    onEnded: (keys) => workers.tellEnded(keys)
+  });
   const workers: Workers = new Workers({
     program,
     log,
     health: () => monitor.all(),
-    onSuspect: (id) => monitor.checkNow(id)
+    onSuspect: (id) => monitor.checkNow(id),
+    logons
   });
   const primary: Primary = {
     file,
     log,
     monitor,
+    logons,
     stapler: new OcspStapler({ log, onStaple: (staple) => workers.tellStaple(staple) }),
     workers,
     adminSource: adminSourceOf(() => primary),
@@ -133,6 +144,16 @@ function assemble(
     admin: undefined
   };
   return primary;
+}
+
+/** Its servers are checked from now on; what changes is logged. */
+function watchedDirectory(domain: SsoDomain, log: Logger): Directory {
+  const directory = new Directory(domain, {
+    onChange: (health) =>
+      log[health.state === 'up' ? 'info' : 'error']({ domain: domain.name, ...health }, 'directory')
+  });
+  void directory.start();
+  return directory;
 }
 
 function ownWorkerProgram(): string {

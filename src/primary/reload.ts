@@ -72,7 +72,7 @@ async function changeOver(
   configuration: Configuration,
   admin: Server
 ): Promise<ReloadResult> {
-  const { log, monitor, stapler, workers } = primary;
+  const { log, logons, monitor, stapler, workers } = primary;
   if (admin !== primary.admin) primary.admin?.close();
   primary.admin = admin;
   primary.configuration = configuration;
@@ -81,6 +81,7 @@ async function changeOver(
   log.level = configuration.global.logLevel;
   monitor.reconcile(configuration);
   stapler.reconcile(configuration);
+  logons.reconcile(configuration);
   const deadline = AbortSignal.timeout(applyTimeMaxMs);
   const applied = await Promise.race([workers.apply(configuration, revision), ended(deadline)]);
   if (applied === 'applied') {

@@ -7,7 +7,7 @@ import { beginsWithTls } from '../health-check/start-tls.ts';
 import type { HealthRecord } from './server-watch.ts';
 import type { ServerCounts } from './worker-counts.ts';
 import { realServerStatus, serviceStatus, virtualServiceStatus } from './status.ts';
-import { whyDown, type HealthOf } from './status.ts';
+import { whyDown, whySecurityDown, type Sight } from './status.ts';
 
 export interface StatusInput {
   readonly version: string;
@@ -25,6 +25,9 @@ export interface StatusInput {
   readonly countsOf: (id: string) => ServerCounts;
   readonly active: (id: string) => number;
   readonly persistence: object;
+  /** Of SSO domains, and of who is signed in. */
+  readonly gate: object;
+  readonly whyNoLogon: Sight['whyNoLogon'];
   readonly workers: readonly {
     readonly pid: number | undefined;
     readonly startedAtMs: number;
@@ -39,6 +42,7 @@ export function reportStatus(input: StatusInput): object {
     record: input.record,
     healthOf: (id) => input.record(id)?.health ?? { state: 'unknown' },
     countsOf: input.countsOf,
+    whyNoLogon: input.whyNoLogon,
     active: input.active
   };
   return {
@@ -55,6 +59,7 @@ export function reportStatus(input: StatusInput): object {
     sessions: input.sessions,
     errors: input.errors,
     persistence: input.persistence,
+    ...input.gate,
     virtualServices: configuration.virtualServices.map((service) =>
       reportVirtualService(service, view)
     )
@@ -63,10 +68,9 @@ export function reportStatus(input: StatusInput): object {
 
 type VsType = VirtualService['vsType'];
 
-interface View {
+interface View extends Sight {
   readonly configuration: Configuration;
   readonly record: (id: string) => HealthRecord | undefined;
-  readonly healthOf: HealthOf;
   readonly countsOf: (id: string) => ServerCounts;
   readonly active: (id: string) => number;
 }
@@ -84,11 +88,11 @@ function reportVirtualService(service: VirtualService, view: View): object {
     startTls: service.tcp?.startTls ?? null,
     layer: 'L7',
     certificateInstalled: certificateInstalled(service, view.configuration),
-    status: virtualServiceStatus(service, view.healthOf),
+    status: virtualServiceStatus(service, view),
     ...reportService(service, service.vsType, view),
     subVSs: service.subVSs.map((subVS) => ({
       name: subVS.name,
-      status: serviceStatus(subVS, view.healthOf, service),
+      status: serviceStatus(subVS, view, service),
       rules: subVS.rules.map(({ name }) => name),
       isDefault: subVS.isDefault,
       ...reportService(subVS, service.vsType, view)
@@ -108,8 +112,8 @@ function certificateInstalled(
 function reportService(service: Service, vsType: VsType, view: View): object {
   return {
     schedule: service.schedule,
-    // Beside `Down`, where servers may be up all the same.
-    reason: whyDown(service, view.healthOf) ?? null,
+    // Beside `Down` and `Security Down`, where servers may be up all the same.
+    reason: whyDown(service, view.healthOf) ?? whySecurityDown(service, view) ?? null,
     persist: service.persistence?.mode ?? 'none',
     // Without servers there is nothing that is checked, whatever the settings say.
     check: service.realServers.length === 0 ? 'none' : describeCheck(service),

@@ -5,13 +5,30 @@
 // looks for the outage must find it. `Sorry` is such an outage too, with a sorry server that serves.
 
 import type { Configuration, Health, RealServer, Service } from '../config/model.ts';
-import type { VirtualService } from '../config/model.ts';
+import type { SubVirtualService, VirtualService } from '../config/model.ts';
+import { loginPath } from '../gate/login-url.ts';
 import { whyBelowMinimum } from '../health-check/health.ts';
 
+const loginWord = loginPath.slice(1);
+
 export type StatusWord =
-  'Up' | 'Down' | 'Disabled' | 'Redirect' | 'Fail Message' | 'Unchecked' | 'Sorry';
+  | 'Up'
+  | 'Down'
+  | 'Disabled'
+  | 'Redirect'
+  | 'Fail Message'
+  | 'Unchecked'
+  | 'Sorry'
+  | 'Security Down';
 
 export type HealthOf = (id: string) => Health;
+
+/** What the words are made of. */
+export interface Sight {
+  readonly healthOf: HealthOf;
+  /** Why nobody can sign in at this SSO domain; undefined = one can. */
+  readonly whyNoLogon: (ssoDomain: string) => string | undefined;
+}
 
 export function realServerStatus(server: RealServer, health: Health): StatusWord {
   if (!server.enable) return 'Disabled';
@@ -20,12 +37,19 @@ export function realServerStatus(server: RealServer, health: Health): StatusWord
 }
 
 /** Of a SubVS of `above`, or of a virtual service that has its real servers itself. */
-export function serviceStatus(
+export function serviceStatus(service: Service, sight: Sight, above?: VirtualService): StatusWord {
+  if (!service.enable) return 'Disabled';
+  const status = statusOfServers(service, sight.healthOf, above);
+  // Without servers it does nothing for those either who have signed in.
+  if (status === 'Down' || whySecurityDown(service, sight) === undefined) return status;
+  return 'Security Down';
+}
+
+function statusOfServers(
   service: Service,
   healthOf: HealthOf,
-  above?: VirtualService
+  above: VirtualService | undefined
 ): StatusWord {
-  if (!service.enable) return 'Disabled';
   const { realServers, standby, notAvailable } = service;
   const found = best(realServers.map((server) => realServerStatus(server, healthOf(server.id))));
   if (found !== 'Down' && whyDown(service, healthOf) === undefined) return found;
@@ -33,6 +57,13 @@ export function serviceStatus(
   const sorryServer = standby ?? (notAvailable === undefined ? above?.standby : undefined);
   if (sorryServer !== undefined) return 'Sorry';
   return realServers.length === 0 ? fixedAnswerStatus(service) : 'Down';
+}
+
+/** Why nobody can sign in to it: its directory does not answer. */
+export function whySecurityDown({ esp }: Service, { whyNoLogon }: Sight): string | undefined {
+  if (esp === undefined || esp.clientMode === 'delegate') return undefined;
+  const why = whyNoLogon(esp.domain);
+  return why === undefined ? undefined : `SSO domain ${esp.domain}: ${why}`;
 }
 
 /** Why it counts as down although servers may be up: rsMinimum, or a critical server. */
@@ -48,10 +79,11 @@ export function whyDown(
   return whyBelowMinimum(rsMinimum, members);
 }
 
-export function virtualServiceStatus(service: VirtualService, healthOf: HealthOf): StatusWord {
-  if (service.subVSs.length === 0) return serviceStatus(service, healthOf);
+export function virtualServiceStatus(service: VirtualService, sight: Sight): StatusWord {
+  if (service.subVSs.length === 0) return serviceStatus(service, sight);
   if (!service.enable) return 'Disabled';
-  const found = best(service.subVSs.map((subVS) => serviceStatus(subVS, healthOf, service)));
+  const working = service.subVSs.filter((subVS) => !isLoginAlone(subVS));
+  const found = best(working.map((subVS) => serviceStatus(subVS, sight, service)));
   return found !== 'Down' || hasServers(service) ? found : fixedAnswerStatus(service);
 }
 
@@ -59,19 +91,30 @@ export function virtualServiceStatus(service: VirtualService, healthOf: HealthOf
  * Whether there is work that can be done. A redirector alone does not count as long as there are
  * services with servers: it always works, and would hide that nothing behind it does.
  */
-export function isUsable({ virtualServices }: Configuration, healthOf: HealthOf): boolean {
+export function isUsable({ virtualServices }: Configuration, sight: Sight): boolean {
   const withServers = virtualServices.filter((service) => service.enable && hasServers(service));
   const asked = withServers.length > 0 ? withServers : virtualServices;
   return asked.some((service) => {
-    const status = virtualServiceStatus(service, healthOf);
+    const status = virtualServiceStatus(service, sight);
     // A sorry server is no work done, unless there is nothing else to do.
     if (status === 'Sorry') return !hasServers(service);
-    return status !== 'Down' && status !== 'Disabled';
+    // And where nobody gets in no work is done, though who is in can go on.
+    return status !== 'Down' && status !== 'Disabled' && status !== 'Security Down';
   });
 }
 
 function hasServers(service: VirtualService): boolean {
   return [service, ...service.subVSs].some(({ realServers }) => realServers.length > 0);
+}
+
+/**
+ * The Authentication Proxy: a rule for the login URLs, which Ballast answers itself. Nothing behind it
+ * is ever checked, so it says nothing of the service that it belongs to (kemp-esp 3).
+ */
+function isLoginAlone({ rules }: SubVirtualService): boolean {
+  return (
+    rules.length > 0 && rules.every(({ pattern, negate }) => pattern.includes(loginWord) && !negate)
+  );
 }
 
 function fixedAnswerStatus({ notAvailable }: Service): StatusWord {
@@ -82,5 +125,6 @@ function fixedAnswerStatus({ notAvailable }: Service): StatusWord {
 function best(statuses: readonly StatusWord[]): StatusWord {
   if (statuses.includes('Up')) return 'Up';
   if (statuses.includes('Unchecked')) return 'Unchecked';
-  return statuses.includes('Sorry') ? 'Sorry' : 'Down';
+  if (statuses.includes('Sorry')) return 'Sorry';
+  return statuses.includes('Security Down') ? 'Security Down' : 'Down';
 }

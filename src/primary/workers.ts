@@ -11,6 +11,7 @@ import { WorkerCounts, type WorkerState } from './worker-counts.ts';
 import { PersistenceTable } from './persistence-table.ts';
 import { WorkerLoads } from './worker-loads.ts';
 import { ClientCounts } from './client-counts.ts';
+import type { GateMessage, Logons } from './logons.ts';
 import { listServices } from './service-list.ts';
 import { switchedBy, type Switched } from './switched.ts';
 
@@ -26,6 +27,8 @@ export interface WorkersOptions {
   readonly log: Logger;
   readonly health: () => readonly (readonly [id: string, health: Health])[];
   readonly onSuspect: (id: string) => void;
+  /** Who signs in, and who has. */
+  readonly logons: Logons;
 }
 
 interface Member {
@@ -118,6 +121,13 @@ export class Workers {
     else this.#staples.set(staple.fingerprint, staple);
     for (const member of this.#members.values()) {
       if (member.stage !== 'starting') send(member, { type: 'staple', staple });
+    }
+  }
+
+  /** These sessions are over. */
+  tellEnded(keys: readonly string[]): void {
+    for (const member of this.#members.values()) {
+      if (member.stage !== 'starting') send(member, { type: 'passes-ended', keys });
     }
   }
 
@@ -219,7 +229,16 @@ export class Workers {
         return this.#noteUses(member, message.uses, message.late);
       case 'counters':
         return this.counts.report(id, message.report);
+      case 'logon':
+      case 'find-pass':
+      case 'pass-uses':
+      case 'logoff':
+        return this.#atTheGate(member, message);
     }
+  }
+
+  #atTheGate(member: Member, message: GateMessage): void {
+    this.#options.logons.receive(message, (answer) => send(member, answer));
   }
 
   #bind(member: Member, asks: readonly BindAsk[]): void {
@@ -267,7 +286,18 @@ export class Workers {
     const ticketKeys = this.#ticketKeys;
     const staples = [...this.#staples.values()];
     const switched = [...this.#switched];
-    send(member, { type: 'plan', revision, configuration, health, switched, ticketKeys, staples });
+    const { gateKey } = this.#options.logons;
+    const keys = { ticketKeys, gateKey };
+    const open = workersOnly(configuration);
+    send(member, {
+      type: 'plan',
+      revision,
+      configuration: open,
+      health,
+      switched,
+      ...keys,
+      staples
+    });
   }
 
   #drainOne(member: Member): void {
@@ -322,6 +352,12 @@ export class Workers {
 /** None at first: a crash by one bad request must not cost time. Then doubling, to 5 s. */
 export function respawnDelayMs(earlyDeaths: number): number {
   return earlyDeaths < 3 ? 0 : Math.min(100 * 2 ** (earlyDeaths - 3), 5000);
+}
+
+/** Workers ask no directory: passwords of test users are not theirs. */
+function workersOnly(configuration: Configuration): Configuration {
+  const ssoDomains = configuration.ssoDomains.map((one) => ({ ...one, testUser: undefined }));
+  return { ...configuration, ssoDomains };
 }
 
 function freeSlot(taken: readonly number[]): number {

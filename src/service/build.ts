@@ -6,6 +6,7 @@ import { compileRule, neededTexts } from '../content-rule/compile.ts';
 import type { ContentRule } from '../content-rule/content-rule.ts';
 import { compileEdit } from '../content-rule/edit.ts';
 import { RuleList } from '../content-rule/rule-list.ts';
+import { compileGate } from '../gate/admit.ts';
 import { whyBelowMinimum } from '../health-check/health.ts';
 import { formatEndpoint } from '../net/address.ts';
 import { schedulers } from '../scheduler/registry.ts';
@@ -65,6 +66,7 @@ export function buildPlan(input: BuildInput): Plan {
       // An answer of its own goes before a sorry server of the virtual service.
       sorryServer: ownSorry ?? (notAvailable === undefined ? above?.sorryServer : undefined),
       whyDown: whyDownOf(settings, own),
+      guard: guardOf(settings),
       ...rulesOf(settings, above),
       counters: takeOver(fullName, input.counters, counters)
     };
@@ -84,6 +86,7 @@ export function buildPlan(input: BuildInput): Plan {
       listenPoints: listenPointsOf(settings),
       hasSubVSs: settings.subVSs.length > 0,
       switches: switchesOf(subVSs, services),
+      formServices: [own, ...services].filter(isForm),
       defaultService: services[defaultIndex],
       reservedFields,
       hsts: hstsOf(settings),
@@ -131,6 +134,14 @@ function takeOver(
   const found = known.get(fullName) ?? new ServiceCounters();
   into.set(fullName, found);
   return found;
+}
+
+function guardOf({ esp }: model.Service): Service['guard'] {
+  return esp === undefined ? undefined : { gate: compileGate(esp), settings: esp };
+}
+
+function isForm({ guard }: Service): boolean {
+  return guard?.settings.clientMode === 'form';
 }
 
 function whyDownOf(

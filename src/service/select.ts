@@ -7,12 +7,17 @@ import type { PreRule, Service, VirtualService } from './virtual-service.ts';
 
 /** The SubVS for a request: content rules in order, the first match wins, else the default one. */
 export function chooseService(virtualService: VirtualService, facts: RequestFacts): Service {
-  facts.flags = 0;
-  if (virtualService.preRules.all.length > 0) askPreRules(virtualService, facts);
+  admitTo(virtualService, facts);
   if (!virtualService.hasSubVSs) return virtualService;
   const service = chooseSubVS(virtualService, facts);
   if (service.preRules.all.length > 0) askPreRules(service, facts);
   return service;
+}
+
+/** Asks the rules that stand before any choice; throws `ProxyError` where one refuses. */
+export function admitTo(virtualService: VirtualService, facts: RequestFacts): void {
+  facts.flags = 0;
+  if (virtualService.preRules.all.length > 0) askPreRules(virtualService, facts);
 }
 
 /** They set flags for the rules to come, and refuse where they must. */

@@ -5,6 +5,8 @@ import type * as model from '../config/model.ts';
 import type { Matcher } from '../content-rule/content-rule.ts';
 import type { Edit } from '../content-rule/edit.ts';
 import type { ListedRule, RuleList } from '../content-rule/rule-list.ts';
+import type { EspSettings } from '../config/model.ts';
+import type { Gate } from '../gate/admit.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { ClientTls } from '../tls/contexts.ts';
 import type { Persistence } from './persistence.ts';
@@ -26,10 +28,18 @@ export interface Service {
   /** Why it counts as down whatever its servers are, told anew each time (rsMinimum, critical). */
   readonly whyDown: (() => string | undefined) | undefined;
   readonly preRules: RuleList<PreRule>;
+  /** Who may come near it; undefined = everybody (no ESP). */
+  readonly guard: Guard | undefined;
   /** In the order of their use, those of the virtual service included. */
   readonly requestEdits: readonly Edit[];
   readonly answerEdits: readonly Edit[];
   readonly counters: ServiceCounters;
+}
+
+/** Pre-authentication of a service. */
+export interface Guard {
+  readonly gate: Gate;
+  readonly settings: EspSettings;
 }
 
 /** A rule that is asked before any choice. */
@@ -60,6 +70,8 @@ export interface VirtualService extends Service {
   /** The SubVS with the rule `default`. */
   readonly defaultService: Service | undefined;
   readonly hasSubVSs: boolean;
+  /** Those whose clients sign in by a form: the login URLs are theirs, whatever the rules say. */
+  readonly formServices: readonly Service[];
   /** Request fields (lower case) that only Ballast may write; empty where no service writes any. */
   readonly reservedFields: readonly string[];
   /** Strict-Transport-Security as a complete field line; '' = none of ours. */

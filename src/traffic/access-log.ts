@@ -16,6 +16,7 @@ export function logAccess(exchange: Exchange, endMs: number): void {
     {
       id: exchange.id,
       client: session.clientAddress,
+      user: exchange.pass?.user,
       service: (exchange.service ?? exchange.virtualService).settings.name,
       virtualService: exchange.virtualService.settings.name,
       server: realServer?.settings.name,

@@ -19,6 +19,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   'client-closed': 0,
   'no-rule': 404,
   'rule-must-fail': 403,
+  forbidden: 403,
   'no-server': 503,
   'cannot-connect': 502,
   'server-closed': 502,

@@ -6,7 +6,9 @@ import { isFoldedWord } from '../http1/bytes.ts';
 import type { HeadEdits } from '../http1/head-edits.ts';
 import type { AnswerHead, Framing, RequestHead } from '../http1/head.ts';
 import type { Exchange } from './exchange.ts';
+import { cookieEdits, guardEdits, setCookieEdits } from './guard-fields.ts';
 import { ownCookieField } from './persistent-server.ts';
+import { backFromServerForm } from './server-logon.ts';
 import { secureLocation, transportSecurityField } from './tls-fields.ts';
 
 const clientSideNames = ['x-clientside'];
@@ -37,10 +39,16 @@ export function requestFields(exchange: Exchange): string {
   }
 }
 
-/** What content rules change of the request; undefined in a service without any. */
-export function requestEdits({ request, service, session }: Exchange): HeadEdits | undefined {
-  if (service === undefined || service.requestEdits.length === 0) return undefined;
-  return editHead(request, service.requestEdits, session.facts);
+/** What content rules and pre-authentication change of the request; undefined = nothing. */
+export function requestEdits(exchange: Exchange): HeadEdits | undefined {
+  const { request, service, session, virtualService } = exchange;
+  if (service === undefined) return undefined;
+  const edits =
+    service.requestEdits.length === 0
+      ? undefined
+      : editHead(request, service.requestEdits, session.facts);
+  if (service.guard !== undefined) return guardEdits(exchange, service.guard.settings, edits);
+  return virtualService.formServices.length === 0 ? edits : cookieEdits(request, edits);
 }
 
 /** What they, and sslRewrite, change of an answer, its 101 included. */
@@ -50,7 +58,9 @@ export function answerEdits(exchange: Exchange, head: AnswerHead): HeadEdits | u
     service === undefined || service.answerEdits.length === 0
       ? undefined
       : editHead(head, service.answerEdits, session.facts);
-  return virtualService.securesLocation ? secureLocation(exchange, head, edits) : edits;
+  const kept = virtualService.formServices.length === 0 ? edits : setCookieEdits(head, edits);
+  const guarded = service?.guard === undefined ? kept : backFromServerForm(exchange, head, kept);
+  return virtualService.securesLocation ? secureLocation(exchange, head, guarded) : guarded;
 }
 
 /** Whether the client's connection can go on after this answer. */

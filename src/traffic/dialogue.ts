@@ -2,11 +2,13 @@
 // the point where bytes are just relayed. What a line means is the dialect's matter; here is when
 // it may go out, and who has to wait.
 
+import assert from 'node:assert/strict';
 import type { ClientStep, Dialogue, FarewellReason } from '../dialect/dialect.ts';
 import { ProxyError, type ErrorCode } from '../error.ts';
 import { LineGatherer, type Piece } from '../line/gatherer.ts';
 import type { Connection, Receiver } from '../net/connection.ts';
 import { spokeInClear, Upgrade } from './dialogue-upgrade.ts';
+import { logRefusedRecipient } from './esp-log.ts';
 import type { Phase, TcpSession } from './tcp-session.ts';
 
 /** What a client that has to wait may send ahead, before it is read no more. */
@@ -21,7 +23,11 @@ const serverLineBytesMax = 65_536;
  */
 export async function followDialogue(session: TcpSession, server: Connection): Promise<boolean> {
   const { dialect, tcp } = session;
-  if (dialect === undefined || (tcp.startTls === 'no' && !tcp.xclient)) return true;
+  const { startTls, xclient, recipients } = tcp;
+  // What cannot be filtered must not pass.
+  assert(recipients === undefined || tcp.protocol === 'smtp');
+  const isFollowed = startTls !== 'no' || xclient || recipients !== undefined;
+  if (dialect === undefined || !isFollowed) return true;
   return new DialogueFollower(session, server, dialect.begin(tcp)).run();
 }
 
@@ -208,8 +214,10 @@ class DialogueFollower implements Phase {
       return;
     }
     const step = this.#dialogue.fromClient(piece.bytes);
-    if (step.do === 'forward') this.#toServer(piece.bytes);
-    else this.#answer(step);
+    if (step.do === 'forward') return this.#toServer(piece.bytes);
+    const refused = 'refused' in step ? step.refused : undefined;
+    if (refused !== undefined) logRefusedRecipient(this.#session, refused);
+    this.#answer(step);
   }
 
   /** In our own name, when it is our turn. */
@@ -220,8 +228,11 @@ class DialogueFollower implements Phase {
       return;
     }
     this.#pending = undefined;
-    if (step.do === 'end') this.fail(new ProxyError(codes[step.reason], 'client', step.words));
-    else if (step.do === 'start-tls') void this.#startTls(step.text);
+    if (step.do === 'end') {
+      this.fail(new ProxyError(codes[step.reason], 'client', step.words));
+      // It must be able to tell that the mail has not ended.
+      if (step.reason === 'unclear-mail') this.#server.abort();
+    } else if (step.do === 'start-tls') void this.#startTls(step.text);
     else this.#toClient(Buffer.from(step.text, 'latin1'));
   }
 
@@ -304,6 +315,8 @@ const codes: Readonly<Record<FarewellReason, ErrorCode>> = {
   'line-too-long': 'line-too-long',
   violation: 'protocol-violation',
   'server-violation': 'protocol-violation',
+  'unclear-mail': 'unclear-mail',
+  'recipients-refused': 'recipients-refused',
   'going-down': 'draining'
 };
 

@@ -10,7 +10,13 @@ import type { RealServer } from '../service/real-server.ts';
 import type { Service, VirtualService } from '../service/virtual-service.ts';
 import { logAccess } from './access-log.ts';
 import { answerError } from './answer.ts';
+import { logGate } from './esp-log.ts';
+import type { Pass } from '../gate/pass.ts';
 import type { HttpSession } from './http-session.ts';
+import { isForLogin, serveLogin } from './login.ts';
+import { answerOwn, type OwnAnswer } from './own-answer.ts';
+import { preAuthorize } from './pre-auth.ts';
+import { logOnToServer, needsServerLogon } from './server-logon.ts';
 import { choosePersistent, learnCookie } from './persistent-server.ts';
 import { Relay } from './relay.ts';
 import type { ServerConnection } from './server-connections.ts';
@@ -34,6 +40,12 @@ export class Exchange {
   keepAlive = false;
   /** Whether the answer brings the cookie by which the client comes back to this server. */
   setsCookie = false;
+  /** Who asks, where pre-authentication found out. */
+  pass: Pass | undefined;
+  /** His session ended meanwhile: nothing goes on to a server any more. */
+  passEnded = false;
+  /** Whether it had to: on other paths who asks is the server's business. */
+  isGuarded = false;
   error: ProxyError | undefined;
   #id: string | undefined;
 
@@ -68,14 +80,47 @@ export class Exchange {
  */
 export function serveExchange(exchange: Exchange): void {
   try {
+    if (isForLogin(exchange)) return answerOnce(exchange, serveLogin(exchange));
     const service = chooseService(exchange.virtualService, exchange.session.facts);
     exchange.service = service;
-    const server = connectRealServer(exchange, service);
-    if (server instanceof Promise) void relayOnceConnected(exchange, server);
-    else relay(exchange, server);
+    if (service.guard === undefined) return forward(exchange, service);
+    const ruling = preAuthorize(exchange, service, service.guard);
+    if (ruling === undefined) forward(exchange, service);
+    else answerOnce(exchange, ruling);
   } catch (error) {
     endExchange(exchange, error);
   }
+}
+
+function forward(exchange: Exchange, service: Service): void {
+  if (service.guard !== undefined && needsServerLogon(exchange)) {
+    return answerOnce(exchange, signInAtServer(exchange, service));
+  }
+  const server = connectRealServer(exchange, service);
+  if (server instanceof Promise) void relayOnceConnected(exchange, server);
+  else relay(exchange, server);
+}
+
+/** Answers in place of a server, or goes on to it after all: the primary had to be asked. */
+function answerOnce(exchange: Exchange, answer: OwnAnswer | Promise<OwnAnswer | undefined>): void {
+  if (answer instanceof Promise) {
+    answer
+      .then((settled) => answerOrForward(exchange, settled))
+      .catch((error: unknown) => {
+        endExchange(exchange, error);
+      });
+  } else {
+    answerOrForward(exchange, answer);
+  }
+}
+
+function answerOrForward(exchange: Exchange, answer: OwnAnswer | undefined): void {
+  const { session, service } = exchange;
+  if (session.client.isClosed) throw clientClosed();
+  if (exchange.passEnded) throw sessionEnded();
+  if (answer === undefined && service !== undefined) return forward(exchange, service);
+  if (answer !== undefined) answerOwn(exchange, answer);
+  endExchange(exchange);
 }
 
 async function relayOnceConnected(
@@ -91,11 +136,20 @@ async function relayOnceConnected(
 
 /** Both ways at once: an answer may begin before the request ends. */
 function relay(exchange: Exchange, server: ServerConnection): void {
+  if (exchange.passEnded) throw sessionEnded();
   exchange.relay = new Relay(exchange, server, endExchange);
   exchange.relay.start();
 }
 
 const none: readonly RealServer[] = [];
+
+async function signInAtServer(exchange: Exchange, service: Service): Promise<OwnAnswer> {
+  const server = await choose(exchange, service, none);
+  const { pass } = exchange;
+  if (server === undefined || pass === undefined) throw noServer(service);
+  exchange.realServer = server;
+  return logOnToServer(exchange, server, pass);
+}
 
 /** The open connection to the server that this request goes to, or a new one. */
 function connectRealServer(
@@ -148,6 +202,7 @@ async function dialUntilConnected(
       const connection = servers.openTo(server) ?? (await servers.dial(server, virtualService));
       if (session.client.isClosed) throw clientClosed();
       exchange.connectedMs = tick();
+      noteConnection(exchange, server);
       return connection;
     } catch (error) {
       if (session.client.isClosed) throw clientClosed();
@@ -165,6 +220,14 @@ async function dialUntilConnected(
   }
 }
 
+/** Bit 4 of espLogs, once for each connection to a server. */
+function noteConnection(exchange: Exchange, server: RealServer): void {
+  const { pass, service } = exchange;
+  if (service?.guard === undefined) return;
+  const event = { outcome: 'connected', about: { server: server.settings.name } };
+  logGate(exchange, 'connection', pass === undefined ? event : { ...event, user: pass.user });
+}
+
 function noServer(service: Service): ProxyError {
   const why = service.whyDown?.() ?? 'no usable real server';
   return new ProxyError('no-server', 'ballast', `${why} in ${service.fullName}`);
@@ -172,6 +235,10 @@ function noServer(service: Service): ProxyError {
 
 function clientClosed(): ProxyError {
   return new ProxyError('client-closed', 'client', 'client closed its connection');
+}
+
+function sessionEnded(): ProxyError {
+  return new ProxyError('forbidden', 'ballast', 'the session was ended');
 }
 
 function endExchange(exchange: Exchange, failure?: unknown): void {

@@ -15,6 +15,8 @@ const farewells: Partial<Record<ErrorCode, readonly [reason: FarewellReason, wor
   'login-timeout': ['login-time', 'nobody signed in for too long'],
   'line-too-long': ['line-too-long', 'line too long'],
   'protocol-violation': ['violation', 'protocol violation'],
+  'unclear-mail': ['unclear-mail', 'the message holds a bare CR, a bare LF or a NUL'],
+  'recipients-refused': ['recipients-refused', 'too many recipients were refused'],
   draining: ['going-down', 'going down, please connect again'],
   drained: ['going-down', 'going down, please connect again']
 };
@@ -54,6 +56,7 @@ function wordsOf(
 
 function isOpaque({ isOpaque, tlsVersion, tcp, here }: TcpSession): boolean {
   if (isOpaque) return true;
+  if (tcp.recipients !== undefined) return false;
   return tlsVersion === undefined && tcp.startTls === 'no' && implicitTlsPorts.includes(here.port);
 }
 

@@ -17,6 +17,7 @@ import { certificateFields, connectionLines, serverNameOf } from '../tls/client-
 import { answerUnread } from './answer.ts';
 import { Exchange, serveExchange } from './exchange.ts';
 import { Linger } from './linger.ts';
+import type { Visitor } from './pre-auth.ts';
 import { HeadFacts } from './request-facts.ts';
 import { ServerConnections } from './server-connections.ts';
 import type { ClientEnd, Entrance, Session, Traffic } from './traffic.ts';
@@ -45,6 +46,12 @@ export class HttpSession implements Session, Receiver {
   /** Full names of services with persistence that were looked up for this connection. */
   readonly persistentIn: string[] = [];
   exchange: Exchange | undefined;
+  /** Who signed in last over this connection (pre-authentication). */
+  visitor: Visitor | undefined;
+  /** The session (pre-authentication) that the latest request to a server was sent for. */
+  servedKey: string | undefined;
+  /** SNI of the client. */
+  readonly clientName: string | undefined;
   /** NTLM or Negotiate was seen: the server knows this connection as one user. */
   authenticatesConnection = false;
   state: 'waiting' | 'exchange' | 'lingering' | 'closed' = 'waiting';
@@ -67,8 +74,8 @@ export class HttpSession implements Session, Receiver {
     this.traffic = traffic;
     this.entrance = entrance;
     this.counters = entrance.virtualService?.counters ?? traffic.counters;
-    const clientName = socket instanceof TLSSocket ? serverNameOf(socket) : undefined;
-    this.servers = new ServerConnections(() => this.#serverLost(), clientName);
+    this.clientName = socket instanceof TLSSocket ? serverNameOf(socket) : undefined;
+    this.servers = new ServerConnections(() => this.#serverLost(), this.clientName);
     this.#clientAuthorities = entrance.virtualService?.settings.tls?.clientCaPem;
     this.#mustEnd = !this.#isAdmitted;
     const parser = new RequestParser();
@@ -179,7 +186,10 @@ export class HttpSession implements Session, Receiver {
     }
     this.#enter('exchange');
     this.#served = true;
-    if (this.request.authenticatesConnection) this.authenticatesConnection = true;
+    if (this.request.authenticatesConnection) {
+      this.authenticatesConnection = true;
+      this.servedKey = undefined;
+    }
     return (this.exchange = new Exchange(this, virtualService));
   }
 
@@ -206,6 +216,13 @@ export class HttpSession implements Session, Receiver {
 
   endIfGone(): void {
     if (this.entrance.virtualService === undefined || !this.#isAdmitted) this.drain();
+  }
+
+  passesEnded(keys: ReadonlySet<string>): void {
+    const { exchange } = this;
+    if (exchange?.pass === undefined || !keys.has(exchange.pass.key)) return;
+    exchange.passEnded = true;
+    exchange.relay?.fail(new ProxyError('forbidden', 'ballast', 'the session was ended'));
   }
 
   checkDeadline(nowMs: number): void {

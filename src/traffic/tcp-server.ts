@@ -176,8 +176,9 @@ class ClientWatch implements Receiver, Phase {
     client.hold(bytes);
     this.#settle.resolve();
     const begins = first && bytes[0] === tlsHandshake;
-    // To a server that believes what XCLIENT says no client may speak unheard.
-    if (!begins || tlsVersion !== undefined || tcp.startTls !== 'no' || tcp.xclient) return;
+    if (!begins || tlsVersion !== undefined || tcp.startTls !== 'no') return;
+    // To a server that believes what XCLIENT says no client may speak unheard, nor past a filter.
+    if (tcp.xclient || tcp.recipients !== undefined) return;
     this.#session.isOpaque = true;
     this.onOpaque?.();
   }

@@ -17,6 +17,7 @@ import type { VirtualService } from '../service/virtual-service.ts';
 import type { TlsAcceptor } from '../tls/acceptor.ts';
 import { logSession } from './access-log.ts';
 import { followDialogue } from './dialogue.ts';
+import { logMailSession } from './esp-log.ts';
 import { sayFarewell } from './farewell.ts';
 import { Linger } from './linger.ts';
 import { clientSpeaks, openServer, recordKey } from './tcp-server.ts';
@@ -134,6 +135,10 @@ export class TcpSession implements Session, OpenConnection {
     // A reload drops nothing: it stays for as long as its server may drain.
   }
 
+  passesEnded(): void {
+    // Nobody signs in to such a service here.
+  }
+
   destroy(): void {
     this.phase?.fail(new ProxyError('drained', 'ballast', 'cut by Ballast'));
     // Its last word goes out first: the failure is heard of once we return.
@@ -185,6 +190,7 @@ export class TcpSession implements Session, OpenConnection {
     if (this.error !== undefined) this.counters.error(this.error.code);
     countLatency(row, servicePlaces.duration, endMs - this.startMs);
     if (this.traffic.accessLog || this.error !== undefined) logSession(this, endMs);
+    if (this.tcp.recipients?.logs.connection === true) logMailSession(this);
     if (this.client.isClosed) this.#closed();
     else this.#linger = new Linger(this.client, () => this.#closed());
   }

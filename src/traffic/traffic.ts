@@ -9,6 +9,7 @@ import type { RealServer } from '../service/real-server.ts';
 import { ServiceCounters } from '../service/service-counters.ts';
 import type { VirtualService } from '../service/virtual-service.ts';
 import type { Bindings } from './bindings.ts';
+import type { Passes } from './passes.ts';
 
 /** Where a session's requests go: the service of a listener, replaced at a reload. */
 export interface Entrance {
@@ -34,6 +35,8 @@ export interface Session {
   drain(): void;
   /** The same where its service is no longer in the configuration. */
   endIfGone(): void;
+  /** Ends what runs for these sessions of pre-authentication, which are over. */
+  passesEnded(keys: ReadonlySet<string>): void;
   /** Ends it now. */
   destroy(): void;
 }
@@ -47,6 +50,7 @@ export class Traffic {
   /** True once the worker accepts no more and ends its sessions. */
   draining = false;
   readonly bindings: Bindings;
+  readonly passes: Passes;
   readonly #suspect: (server: RealServer, reason: string) => void;
   readonly #idPrefix: string;
   #nextId = 0;
@@ -55,13 +59,15 @@ export class Traffic {
     log: Logger,
     idPrefix: string,
     suspect: (server: RealServer, reason: string) => void,
-    bindings: Bindings
+    bindings: Bindings,
+    passes: Passes
   ) {
     this.log = log;
     this.accessLog = true;
     this.#idPrefix = idPrefix;
     this.#suspect = suspect;
     this.bindings = bindings;
+    this.passes = passes;
   }
 
   /** An id that no other request of this installation has. */

@@ -15,6 +15,7 @@ import { CountersReport, LoadReport } from './reports.ts';
 import { Drains } from './drains.ts';
 import { Listener } from './listeners.ts';
 import { dropPrivileges } from './privileges.ts';
+import { WorkerPasses } from './passes.ts';
 import { Refusals } from './refusals.ts';
 
 /** How often deadlines of sessions are looked at; they are seconds and minutes long. */
@@ -27,7 +28,8 @@ const log = createLog('info', 'worker');
 const bindings = new WorkerBindings(tell, (id) => plan?.realServers.get(id));
 const suspect = (server: RealServer, reason: string): void =>
   tell({ type: 'suspect', id: server.id, reason });
-const traffic = new Traffic(log, idPrefix(), suspect, bindings);
+const passes = new WorkerPasses(tell);
+const traffic = new Traffic(log, idPrefix(), suspect, bindings, passes);
 const listeners = new Map<string, Listener>();
 /** OCSP responses that the primary fetched, by certificate. */
 const staples = new Map<string, Buffer>();
@@ -49,6 +51,7 @@ setInterval(() => traffic.sweep(tick()), sweepIntervalMs);
 setInterval(reportLoad, loadIntervalMs);
 setInterval(reportCounters, countersIntervalMs);
 setInterval(() => bindings.report(), countersIntervalMs);
+setInterval(() => passes.report(), countersIntervalMs);
 tell({ type: 'hello' });
 
 function receive(message: ToWorker): void {
@@ -75,6 +78,16 @@ function receive(message: ToWorker): void {
       return;
     case 'unbound':
       bindings.forget(message.keys);
+      return;
+    case 'logon-answer':
+      passes.answered(message);
+      return;
+    case 'pass':
+      passes.found(message);
+      return;
+    case 'passes-ended':
+      passes.ended(message.keys);
+      endPasses(new Set(message.keys));
       return;
     case 'staple':
       applyStaple(message.staple);
@@ -103,6 +116,7 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
     clock: Date.now
   });
   const ticketKeys = Buffer.from(message.ticketKeys, 'base64');
+  passes.takeKey(message.gateKey);
   for (const staple of message.staples) applyStaple(staple);
   const places = next.virtualServices.flatMap((virtualService) =>
     virtualService.listenPoints.map((point) => ({ virtualService, ...point }))
@@ -132,6 +146,7 @@ async function applyPlan(message: Extract<ToWorker, { type: 'plan' }>): Promise<
   plan = next;
   countersReport.takePlan(plan);
   bindings.forgetAll();
+  passes.forgetAll();
   for (const [key, listener] of listeners) {
     if (wanted.has(key)) continue;
     listener.close();
@@ -150,6 +165,10 @@ function applyHealth({ id, health }: Extract<ToWorker, { type: 'health' }>): voi
   server.suspected = false;
   if (health.state === 'down') bindings.forgetServer(server);
   if (health.state === 'down' && plan?.global.dropOnFail === true) server.cutConnections();
+}
+
+function endPasses(keys: ReadonlySet<string>): void {
+  for (const session of traffic.sessions) session.passesEnded(keys);
 }
 
 function applyStaple({ fingerprint, response }: Staple): void {

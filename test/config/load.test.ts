@@ -27,6 +27,7 @@ t.test('the defaults', async (t) => {
     },
     admin: { address: '127.0.0.1', port: 8444 },
     certificates: [],
+    ssoDomains: [],
     virtualServices: [
       {
         name: '0.0.0.0:8080',
@@ -55,6 +56,7 @@ t.test('the defaults', async (t) => {
         requestRules: [],
         responseRules: [],
         notAvailable: undefined,
+        esp: undefined,
         realServers: [],
         standby: undefined,
         vsType: 'http',

@@ -12,6 +12,8 @@ interface Row {
   readonly guide: string;
   /** What is not taken over as printed; all know that the nickname is the template's name. */
   readonly mended?: readonly (readonly [printed: string, meant: string])[];
+  /** What the administrator must give beside the servers. */
+  readonly entry?: string;
   readonly serverPort: number;
   /** Part of the note that the administrator gets to read. */
   readonly note: RegExp;
@@ -135,10 +137,20 @@ const rows: readonly Row[] = [
     serverPort: 25,
     note: relay,
     is: [25, 'tls', 'smtp', 'offered', true, 'smtp 25']
+  },
+  {
+    name: 'SMTP with ESP',
+    // The domain is printed with its quotation marks.
+    guide: `port 25 | VStype gen | nickname Exchange%20SMTP%20ESP | ServerInit smtp | ${smtp}
+      EnableESP 1 | ESPLog 4 | Smtppallow '"Example.com"' | CheckType smtp | CheckPort 25`,
+    entry: 'smtpAllowedDomains: example.com',
+    serverPort: 25,
+    note: relay,
+    is: [25, 'gen', 'smtp', 'no', false, 'smtp 25']
   }
 ];
 
-t.test("the twelve have the guide's values, every one", async (t) => {
+t.test("the thirteen have the guide's values, every one", async (t) => {
   t.same(
     listTemplates().filter((name) => / (?:IMAP|POP|SMTP)/.test(name)),
     rows.map(({ name }) => `Exchange 2016 ${name}`).toSorted()
@@ -146,7 +158,8 @@ t.test("the twelve have the guide's values, every one", async (t) => {
   for (const row of rows) {
     const name = `Exchange 2016 ${row.name}`;
     const theirs = await load(t.testdir({}), guideFile(row));
-    const entry = `{ template: ${name}, realServers: [10.0.0.11, '10.0.0.12:81'] }`;
+    const own = row.entry ?? 'enable: true';
+    const entry = `{ template: ${name}, ${own}, realServers: [10.0.0.11, '10.0.0.12:81'] }`;
     const ours = await load(t.testdir({}), `virtualServices: [${entry}]\n`);
     const service = serviceOf(ours, name);
     const [guide] = theirs.configuration.virtualServices;
@@ -175,11 +188,11 @@ function withoutNames(service: VirtualService | undefined): object {
 }
 
 t.test('and they come out of it as these', async (t) => {
-  for (const { name, serverPort, is } of rows) {
+  for (const { name, serverPort, is, entry = 'enable: true' } of rows) {
     const full = `exchange 2016 ${name.toUpperCase()}`;
     const outcome = await load(
       t.testdir({}),
-      `virtualServices: [{ template: ${full}, name: mail, realServers: [10.0.0.11] }]\n`
+      `virtualServices: [{ template: ${full}, name: mail, ${entry}, realServers: [10.0.0.11] }]\n`
     );
     const service = serviceOf(outcome, 'mail');
     const { port, vsType, tcp, tls, check, persistence, idleTimeMs } = service;
@@ -222,6 +235,7 @@ t.test('each shown is a configuration that could stand in a file, with its comme
   }
   t.match(renderTemplate('Exchange 2016 IMAP'), /checkPort: 143 # the guide prints 110/);
   t.match(renderTemplate('Exchange 2016 POPS'), /checkPort: 995 # the guide prints 993/);
+  t.match(renderTemplate('Exchange 2016 SMTP with ESP'), /example\.com # yours, .*: Smtppallow$/m);
   t.match(renderTemplate('Exchange 2016 SMTP'), /# the guide prints "Exchange STMP"/);
   t.match(renderTemplate('Exchange 2016 POP with STARTTLS'), /# the guide prints .*means POP/);
   t.match(renderTemplate('Exchange 2016 POPS Offloaded'), /# the guide prints BestPractice$/m);

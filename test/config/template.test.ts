@@ -5,69 +5,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { formatProblem } from '../../src/config/problem.ts';
 import { listTemplates, readTemplates, renderTemplate } from '../../src/config/template.ts';
-import { rowLines } from './guide-rows.ts';
+import { guideFile, rowLines } from './guide-rows.ts';
 import { load, problemsOf, serviceOf } from './support.ts';
 
 const offloaded = 'Exchange 2016 HTTPS Offloaded';
 const reencrypted = 'Exchange 2016 HTTPS Reencrypted';
 const officeOnline = 'Exchange 2016 Office Online Server';
-
-// The guide's table as printed, rows with "All" (or "0 for Offload, 1 for Reencrypt"), in its own
-// spellings. `mended` marks what is not taken over as printed, and why.
-const redirectRows = `
-  port 80 | prot tcp | nickname Exchange%20Redirect | ForceL7 1 | Errorcode 302
-  ErrorUrl https:%5C%2F%5C%2F%25h%25s | CheckType none`;
-const ruleRows: [name: string, matchtype: string, patternKey: string, pattern: string][] = [
-  ['ActiveSync', 'Regex', 'pattern', '%2F%5E%5C%2Fmicrosoft-server-activesync.%2A%2F'],
-  ['Autodiscover', 'Regex', 'pattern', '%2F%5E%5C%2Fautodiscover.%2A%2F'],
-  ['ECP', 'Regex', 'Pattern', '%2F%5E%5C%2Fecp.%2A%2F'],
-  ['EWS', 'Regex', 'Pattern', '%2F%5E%5C%2Fews.%2A%2F'],
-  ['MAPI', 'Regex', 'Pattern', '%2F%5E%5C%2Fmapi.%2A%2F'],
-  ['OAB', 'Regex', 'Pattern', '%2F%5E%5C%2Foab.%2A%2F'],
-  ['OWA', 'Regex', 'Patterns', '%2F%5E%5C%2Fowa.%2A%2F'],
-  ['powershell', 'Regex', 'Pattern', '%2F%5E%5C%2Fpowershell.%2A%2F'],
-  ['RPC', 'Regex', 'Pattern', '%2F%5E%5C%2Frpc.%2A%2F']
-];
-// mended: the nickname, "Exchange%20HTTPS%20 Offloaded", is to be a unique name ("Create Unique
-// Name"); it is the template's own.
-const mainRows = `
-  port 443 | prot tcp | VStype http | ForceL7 1 | Transparent 0 | SubnetOriginating 1
-  SSLAcceleration 1 | TLSType 1 | CipherSet BestPractices | Persist None | Schedule lc
-  IdleTime 1800`;
-// mended: port 443 and prot tcp of a SubVS have no effect; a SubVS has neither.
-const subVSRows = `
-  port 443 | prot tcp | SubnetOriginating 1 | Persist None | Schedule lc | IdleTime 1800
-  CheckPort 443 | CheckType https | Checkversion 0 | CheckUseGet 1`;
-const subVSs: [nickname: string, rule: string, checkUrl: string][] = [
-  ['ActiveSync', 'ActiveSync', '%2Fmicrosoft-server-activesync%2Fhealthcheck.htm'],
-  ['Autodiscover', 'Autodiscover', '%2Fautodiscover%2Fhealthcheck.htm'],
-  ['ECP', 'ECP', '%2Fecp%2Fhealthcheck.htm'],
-  ['EWS', 'EWS', '%2Fews%2Fhealthcheck.htm'],
-  ['MAPI', 'MAPI', '%2Fmapi%2Fhealthcheck.htm'],
-  ['OAB', 'OAB', '%2Foab%2Fhealthcheck.htm'],
-  ['OWA', 'OWA', '%2Fowa%2Fhealthcheck.htm'],
-  ['PowerShell', 'powershell', '%2Fpowershell%2Fhealthcheck.htm'],
-  ['RPC', 'RPC', '%2Frpc%2Fhealthcheck.htm']
-];
-
-/** The guide's table as a configuration file without a template. */
-function guideFile(reencrypt: 0 | 1, server: string): string {
-  const rules = ruleRows.map(
-    ([name, matchtype, key, pattern]) =>
-      `  - Name: ${name}\n    matchtype: ${matchtype}\n    ${key}: ${pattern}\n    Nocase: 1\n`
-  );
-  const subs = subVSs.map(
-    ([nickname, rule, url]) =>
-      `      - Nickname: ${nickname}\n        rules: [${rule}]\n        CheckUrl: ${url}\n` +
-      rowLines(subVSRows, '        ')
-  );
-  return (
-    `rules:\n${rules.join('')}virtualServices:\n` +
-    rowLines(redirectRows, '    ').replace('   ', '  -') +
-    `  - nickname: main\n${rowLines(mainRows, '    ')}    SSLReencrypt: ${reencrypt}\n` +
-    `    realServers: ['${server}']\n    subVSs:\n${subs.join('')}`
-  );
-}
 
 t.test("both templates have the guide's values, every one", async (t) => {
   for (const [template, reencrypt, server] of [

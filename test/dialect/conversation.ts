@@ -19,16 +19,26 @@ interface Conversation {
 
 const bytesMax = 200;
 
-/** Tries those of the protocol's file and more of the kind, which may begin with its parts. */
-export function tryConversations(protocol: DialectName, more: readonly Conversation[]): void {
-  const file = new URL(`conversations/${protocol}.txt`, import.meta.url);
+/**
+ * Tries those of the protocol's file, or of another one, and more of the kind, which may begin with
+ * its parts. `usual` are options of all that say no other.
+ */
+export function tryConversations(
+  protocol: DialectName,
+  more: readonly Conversation[],
+  name: string = protocol,
+  usual: Partial<DialogueOptions> = {}
+): void {
+  const file = new URL(`conversations/${name}.txt`, import.meta.url);
   const all = readConversations(readFileSync(file, 'utf8'));
   const parts = new Map(all.map(({ name, text }) => [name, text]));
   const whole = (text: string): string =>
     text.replace(/^@\w+$/gm, (name) => whole(parts.get(name) ?? `no part ${name}`));
   const unnamed = all.filter(({ name }) => !name.startsWith('@'));
   for (const { name, options, text } of [...unnamed, ...more]) {
-    t.test(name, async (t) => tryCuts(t, dialects[protocol], options ?? {}, whole(text)));
+    t.test(name, async (t) =>
+      tryCuts(t, dialects[protocol], { ...usual, ...options }, whole(text))
+    );
   }
 }
 
@@ -232,6 +242,8 @@ class PaperSession {
         continue;
       }
       const step = dialogue.fromClient(piece.bytes);
+      const refused = 'refused' in step ? step.refused : undefined;
+      if (refused !== undefined) this.#events.push(`! ${refused.why}: ${refused.address}`);
       if (step.do === 'end') return this.#end(step.reason, step.words);
       if (step.do === 'forward') this.#toServer += piece.bytes.toString('latin1');
       else if (step.text !== '') {

@@ -58,6 +58,8 @@ t.test('farewells', async (t) => {
     'line-too-long',
     'violation',
     'server-violation',
+    'unclear-mail',
+    'recipients-refused',
     'going-down'
   ];
   const say = (name: DialectName, greeted: boolean): string[] =>
@@ -70,6 +72,8 @@ t.test('farewells', async (t) => {
     '500 5.5.2 words\r\n',
     '521 5.5.2 words\r\n',
     '421 4.3.0 words\r\n',
+    '550 5.6.11 words\r\n',
+    '421 4.7.0 words\r\n',
     '421 4.3.2 words\r\n'
   ]);
   t.equal(say('smtp', false)[0], '421 words\r\n', 'RFC 2034: no enhanced code in a greeting');
@@ -81,6 +85,8 @@ t.test('farewells', async (t) => {
     '* BYE [CLIENTBUG] words\r\n',
     '* BYE [CLIENTBUG] words\r\n',
     '* BYE [SERVERBUG] words\r\n',
+    '* BYE words\r\n',
+    '* BYE words\r\n',
     '* BYE [UNAVAILABLE] words\r\n'
   ]);
   t.strictSame(say('pop3', true), [
@@ -91,6 +97,8 @@ t.test('farewells', async (t) => {
     '-ERR words\r\n',
     '-ERR words\r\n',
     '-ERR [SYS/TEMP] words\r\n',
+    '-ERR words\r\n',
+    '-ERR words\r\n',
     '-ERR [SYS/TEMP] words\r\n'
   ]);
 });

@@ -14,6 +14,9 @@ const places = {
   offloadedRedirect: 8080,
   reencrypted: 9443,
   reencryptedRedirect: 9080,
+  guarded: 10443,
+  guardedRedirect: 10080,
+  directory: 7389,
   admin: 8444,
   serverMail: { imap: 7143, imaps: 7993, pop3: 7110, pop3s: 7995, smtp: 7025, smtps: 7465 },
   mail: {
@@ -97,7 +100,8 @@ t.test('changes are told once, together, with their reason', async (t) => {
 t.test(
   'the configuration is YAML that names both servers and the port of the checks',
   async (t) => {
-    const { admin, virtualServices } = parse(labConfiguration(places));
+    const { admin, ssoDomains, virtualServices } = parse(labConfiguration(places));
+    t.match(ssoDomains, [{ name: 'corp.lab.example', server: '127.0.0.1:7389' }]);
     t.equal(admin.port, 8444);
     t.match(virtualServices, [
       {
@@ -116,6 +120,12 @@ t.test(
         redirectPort: 9080,
         checkPort: 7443,
         realServers: [{ port: 7443 }, { port: 7443 }]
+      },
+      {
+        template: 'Exchange 2016 HTTPS Offloaded with ESP',
+        port: 10443,
+        domain: 'corp.lab.example',
+        realServers: [{ port: 7080 }, { port: 7080 }]
       },
       { template: 'Exchange 2016 IMAP with STARTTLS', port: 8143, checkPort: 7143 },
       { template: 'Exchange 2016 IMAPS Offloaded', realServers: [{ port: 7143 }, { port: 7143 }] },
@@ -136,6 +146,10 @@ t.test('the guide tells keys on a terminal and process ids elsewhere', async (t)
   const plain = labGuide({ ...facts, terminal: false });
   t.match(plain, /kill -9 11 /);
   t.match(plain, 'IMAP 8143 8993 9993   POP 8110 8995 9995   SMTP 8025 8465 9465');
-  t.ok(plain.split('\n').length < 50, 'one screen');
+  t.ok(plain.split('\n').length < 60, 'one screen');
+  t.match(
+    plain,
+    /10443\/owa\/ +CORP\\alice Ballast-1 +CORP\\bob Ballast-2 +CORP\\carol Ballast-3\n/
+  );
   t.match(plain, /curl -k --ntlm -u 'CORP\\alice:Ballast-1' -i https:\/\/127.0.0.1:8443\/owa\//);
 });

@@ -64,6 +64,7 @@ t.test('all templates serve, a dead server is noticed, and nothing is left', asy
   const [, folder = ''] = await line(/^ +(\S+)\/ballast\.yaml$/);
   const [, offloaded] = await line(/^https:\/\/127\.0\.0\.1:(\d+) \(offloaded\)/);
   const [, reencrypted] = await line(/https:\/\/127\.0\.0\.1:(\d+) \(re-encrypted\)/);
+  const [, guarded] = await line(/^ +https:\/\/127\.0\.0\.1:(\d+)\/owa\/ +CORP/);
   const [, imap] = await line(/^ {2}IMAP \d+ (\d+) \d+ /);
   const [, smtpStartTls, smtp, smtpThrough] = await line(/SMTP (\d+) (\d+) (\d+)$/);
   const [, ex01, ex02] = await line(/kill -9 (\d+) .* kill -9 (\d+) is EX02/);
@@ -82,6 +83,15 @@ t.test('all templates serve, a dead server is noticed, and nothing is left', asy
     peer.say(`${ews}\r\n`);
     t.match((await peer.answer()).head, /\r\nX-User: CORP\\bob\r\n/, 'the connection is his');
   }
+
+  const stranger = await dial(guarded);
+  stranger.say('GET /owa/ HTTP/1.1\r\nHost: mail.lab.example\r\nAccept: text/html\r\n\r\n');
+  t.match((await stranger.answer()).head, /\r\nLocation: \/lm_auth_proxy\?DoLMLogin/);
+  const phone = 'POST /Microsoft-Server-ActiveSync HTTP/1.1\r\nHost: mail.lab.example\r\n';
+  stranger.say(
+    `${phone}Authorization: Basic ${btoa('CORP\\bob:Ballast-2')}\r\nContent-Length: 0\r\n\r\n`
+  );
+  t.match((await stranger.answer()).head, /^HTTP\/1.1 200 [^]*\r\nX-User: CORP\\bob\r\n/);
 
   const letter = 'MAIL FROM:<>\r\nRCPT TO:<bob@lab.example>\r\nDATA\r\n';
   for (const port of [smtpStartTls, smtp, smtpThrough]) {

@@ -137,6 +137,38 @@ t.test('dots that one program may take for the end and another not', async (t) =
   }
 });
 
+t.test('strict mail: every line ends alike for every program', async (t) => {
+  const strict: Mode = { as: 'dotted', strict: true };
+  for (const mail of ['.\r\n', 'a\r\n.\r\n', '\r\n..\r\n.a\r\n. \r\n\r\n.\r\n', '\xff.\r\n.\r\n']) {
+    holds(t, `${mail}NOOP\r\n`, [strict, lines], `D(${mail})L(NOOP\r\n)`);
+    holds(t, mail + mail, [strict, strict], `D(${mail})D(${mail})`);
+    holds(t, `${mail}a\nb\0`, [strict, data(4), lines], `D(${mail})D(a\nb\0)`);
+  }
+  // A CR waits until it is known not to be a bare one.
+  for (const [mail, taken, rest] of [
+    ['a\r\n', 'a\r\n', ''],
+    ['a\r\n.', 'a\r\n.', ''],
+    ['a\r\n.\r', 'a\r\n.', '+\r'],
+    ['a\r', 'a', '+\r']
+  ] as const) {
+    holds(t, mail, [strict], `d(${taken})${rest}`);
+  }
+  for (const [mail, taken] of [
+    ['a\n.\n', 'a'],
+    ['a\r\n.\n', 'a\r\n.'],
+    ['a\r\n.\rx', 'a\r\n.'],
+    ['a\r\n.\r\r\n', 'a\r\n.'],
+    ['a\r\r\n.\r\n', 'a'],
+    ['a\r\nb\nc\r\n.\r\n', 'a\r\nb'],
+    ['a\r\nb\0c\r\n.\r\n', 'a\r\nb'],
+    ['a\r\n\0\r\n.\r\n', 'a\r\n']
+  ] as const) {
+    holds(t, mail, [strict], `d(${taken}) unclear-mail`);
+    const before = 'b.\r\n'.repeat(9);
+    holds(t, `${before}${mail}\r\n.\r\n`, [strict], `d(${before}${taken}) unclear-mail`);
+  }
+});
+
 t.test('what is known of the bytes that wait', async (t) => {
   const gatherer = new LineGatherer(64);
   t.same([gatherer.waiting, gatherer.inLine], [0, false]);

@@ -1,7 +1,7 @@
 // Small configurations for tests of the primary.
 
 import type { CheckSettings, Configuration, Health, RealServer } from '../../src/config/model.ts';
-import type { Service, SubVirtualService, TcpSettings } from '../../src/config/model.ts';
+import type { Service, SsoDomain, SubVirtualService, TcpSettings } from '../../src/config/model.ts';
 import type { VirtualService } from '../../src/config/model.ts';
 
 export function configurationOf(
@@ -25,6 +25,7 @@ export function configurationOf(
     },
     admin: { address: '127.0.0.1', port: 0 },
     certificates: [],
+    ssoDomains: [],
     virtualServices
   };
 }
@@ -62,6 +63,7 @@ function service(settings: Partial<Service>): Service {
     responseRules: [],
     persistence: undefined,
     notAvailable: undefined,
+    esp: undefined,
     realServers: [],
     standby: undefined,
     ...settings
@@ -100,12 +102,36 @@ export function tcpSettings(settings: Partial<TcpSettings> = {}): TcpSettings {
     loginTimeMs: 180_000,
     proxyProtocol: 'none',
     xclient: false,
+    recipients: undefined,
     ...settings
   };
 }
 
 export function subVS(settings: Partial<SubVirtualService> = {}): SubVirtualService {
   return { ...service({ name: 'OWA' }), rules: [], isDefault: false, ...settings };
+}
+
+/** The defaults of `ssoDomains:`, with a lockout after three failures. */
+export function ssoDomain(settings: Partial<SsoDomain> = {}): SsoDomain {
+  return {
+    name: 'EXAMPLE.COM',
+    servers: [{ host: '127.0.0.1', port: 389 }],
+    transport: 'starttls',
+    verify: true,
+    caPem: undefined,
+    timeoutMs: 5000,
+    realm: 'example.com',
+    logonFormat: 'principal',
+    serverLogonFormat: 'principal',
+    searchBase: undefined,
+    lockout: { failuresMax: 3, resetMs: 60_000, blockedMs: 1_800_000 },
+    sessionEndsBy: 'idle',
+    publicSession: { idleMs: 900_000, ageMs: 1_800_000 },
+    privateSession: { idleMs: 900_000, ageMs: 28_800_000 },
+    revalidateMs: 60_000,
+    testUser: undefined,
+    ...settings
+  };
 }
 
 export function realServer(

@@ -21,6 +21,7 @@ import { reportMetrics, type MetricsInput } from '../../src/primary/metrics.ts';
 import { noReloads, noteReload } from '../../src/primary/reload-record.ts';
 import { WorkerCounts } from '../../src/primary/worker-counts.ts';
 import { Scrape } from '../fixture/exposition.ts';
+import { espSettings } from '../fixture/esp.ts';
 import { testCertificate } from '../fixture/certificates.ts';
 import { configurationOf, mailService, realServer, subVS } from './configuration.ts';
 import { virtualService } from './configuration.ts';
@@ -49,6 +50,12 @@ const redirect = virtualService({
 const mail = mailService({
   name: 'IMAP',
   realServers: [realServer('IMAP/a', { address: '10.0.0.1', port: 143 }, { name: 'EX01' })]
+});
+
+const lost = virtualService({
+  name: 'Lost',
+  notAvailable: { code: 503, urlOrText: 'no' },
+  esp: espSettings({ domain: 'LOST.COM' })
 });
 
 /** What a worker would tell of a row that was empty before. */
@@ -100,7 +107,7 @@ function state(): MetricsInput {
     revision: 2,
     reloads,
     configuration: {
-      ...configurationOf([site, redirect, mail]),
+      ...configurationOf([site, redirect, mail, lost]),
       certificates: [{ ...certificate, selfSigned: true } as never]
     },
     record: (id) => ({
@@ -112,6 +119,29 @@ function state(): MetricsInput {
     counts,
     active: (id) => (id.endsWith('/a') ? 6 : 0),
     persistenceEntries: (name) => (name === 'Mail/OWA' ? 17 : name === 'IMAP' ? 8 : undefined),
+    gate: {
+      logons: { success: 8, failure: 3, unavailable: 1 },
+      lockouts: 2,
+      blocked: 1,
+      domains: [
+        {
+          name: 'EXAMPLE.COM',
+          isUp: true,
+          servers: [
+            { server: 'dc1:389', isUp: true },
+            { server: 'dc2:389', isUp: false }
+          ],
+          sessions: { form: 6, basic: 4 }
+        },
+        {
+          name: 'LOST.COM',
+          isUp: false,
+          servers: [{ server: 'dc3:389', isUp: false }],
+          sessions: { form: 0, basic: 0 }
+        }
+      ]
+    },
+    whyNoLogon: (domain) => (domain === 'LOST.COM' ? 'test' : undefined),
     workers: [
       { pid: 1, slot: 1, startedAtMs: 0, stage: 'serving', state: counts.state(7) },
       { pid: 2, slot: 2, startedAtMs: 0, stage: 'starting', state: undefined }
@@ -187,7 +217,19 @@ t.test('a known state', async (t) => {
     ['ballast_real_server_connect_failures_total', a, 1],
     ['ballast_real_server_sent_bytes_total', a, 2 ** 40],
     ['ballast_real_server_received_bytes_total', a, 5],
-    ['ballast_persistence_entries', owa, 17]
+    ['ballast_persistence_entries', owa, 17],
+    ['ballast_service_up', { virtual_service: 'Lost' }, 0],
+    ['ballast_esp_logons_total', { result: 'success' }, 8],
+    ['ballast_esp_logons_total', { result: 'failure' }, 3],
+    ['ballast_esp_logons_total', { result: 'unavailable' }, 1],
+    ['ballast_esp_lockouts_total', {}, 2],
+    ['ballast_esp_blocked_users', {}, 1],
+    ['ballast_esp_sessions', { sso_domain: 'EXAMPLE.COM', mode: 'form' }, 6],
+    ['ballast_esp_sessions', { sso_domain: 'EXAMPLE.COM', mode: 'basic' }, 4],
+    ['ballast_esp_sessions', { sso_domain: 'LOST.COM', mode: 'form' }, 0],
+    ['ballast_sso_domain_up', { sso_domain: 'EXAMPLE.COM' }, 1],
+    ['ballast_sso_domain_up', { sso_domain: 'LOST.COM' }, 0],
+    ['ballast_sso_server_up', { sso_domain: 'EXAMPLE.COM', server: 'dc2:389' }, 0]
   ];
   for (const [name, labels, value] of cases) {
     const found = scrape.find(name, labels);
@@ -232,6 +274,7 @@ t.test('requests and sessions have their own families, and their own reasons', (
   t.strictSame(one('ballast_persistence_entries', imap), [8]);
   t.strictSame(one('ballast_service_up', imap), [1]);
   for (const [name, { samples }] of scrape.families) {
+    if (name.startsWith('ballast_esp_')) continue; // other sessions
     const services = new Set(samples.map(({ labels }) => labels['virtual_service']));
     if (/request/.test(name)) t.notOk(services.has('IMAP'), name);
     if (/session/.test(name)) t.strictSame([...services], ['IMAP'], name);

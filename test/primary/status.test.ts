@@ -16,6 +16,7 @@ const [a, b, off] = [
 const redirect = { code: 302, urlOrText: 'https://%h%s' };
 const message = { code: 503, urlOrText: 'Endpoint not available' };
 const healthOf = healthTable({ a: 'up', b: 'down', off: 'up', n: 'unchecked' });
+const sight = { healthOf, whyNoLogon: () => undefined };
 const n = realServer('n', at);
 
 const critical = realServer('b', at, { critical: true });
@@ -125,8 +126,8 @@ const cases: [what: string, service: VirtualService, status: string, usable: boo
 
 t.test('status words', (t) => {
   for (const [what, service, status, usable] of cases) {
-    t.equal(virtualServiceStatus(service, healthOf), status, what);
-    t.equal(isUsable(configurationOf([service]), healthOf), usable, `${what}: usable`);
+    t.equal(virtualServiceStatus(service, sight), status, what);
+    t.equal(isUsable(configurationOf([service]), sight), usable, `${what}: usable`);
   }
   t.equal(realServerStatus(off, { state: 'up' }), 'Disabled');
   t.equal(realServerStatus(a, { state: 'unknown' }), 'Down');
@@ -136,8 +137,8 @@ t.test('status words', (t) => {
 t.test('a redirector does not hide that all else is down', (t) => {
   const down = virtualService({ realServers: [b] });
   const redirector = virtualService({ notAvailable: redirect });
-  t.equal(isUsable(configurationOf([redirector, down]), healthOf), false);
-  t.equal(isUsable(configurationOf([]), healthOf), false, 'no service at all');
+  t.equal(isUsable(configurationOf([redirector, down]), sight), false);
+  t.equal(isUsable(configurationOf([]), sight), false, 'no service at all');
   t.end();
 });
 
@@ -201,6 +202,8 @@ t.test('the table of the guide', (t) => {
       }),
       active: (id) => (id === 'a' ? 2 : 0),
       persistence: { records: 5 },
+      gate: {},
+      whyNoLogon: sight.whyNoLogon,
       workers: [{ pid: 17, startedAtMs: nowMs - 61_500, stage: 'serving' }]
     });
   const text = JSON.stringify(report(false));
@@ -313,6 +316,8 @@ t.test('mail has sessions, and its checks are told in words', (t) => {
     }),
     active: () => 1,
     persistence: {},
+    gate: {},
+    whyNoLogon: () => undefined,
     workers: []
   });
   const [first, ...others] = (report as { virtualServices: Record<string, unknown>[] })

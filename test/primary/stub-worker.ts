@@ -55,7 +55,11 @@ process.on('message', (message: ToWorker) => {
       return repeat({ bound: message.bound });
     case 'unbound':
       return repeat({ unbound: message.keys });
+    case 'passes-ended':
+      return repeat({ ended: message.keys });
     case 'staple':
+    case 'logon-answer':
+    case 'pass':
       return;
     case 'load':
       return repeat({ elsewhere: message.elsewhere });

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { serverPlaces, servicePlaces } from '../../src/counters.ts';
-import type { Logger } from '../../src/log.ts';
+import { createLog, type Logger } from '../../src/log.ts';
+import { Logons } from '../../src/primary/logons.ts';
 import { WorkerCounts } from '../../src/primary/worker-counts.ts';
 import { WorkerLoads } from '../../src/primary/worker-loads.ts';
 import { errorCodes } from '../../src/error.ts';
@@ -14,6 +15,7 @@ interface Heard {
   readonly plan?: number;
   readonly ticketKeys?: string;
   readonly health?: unknown;
+  readonly ended?: readonly string[];
   readonly bound?: unknown;
   readonly unbound?: unknown;
   readonly elsewhere?: readonly (readonly [string, number])[];
@@ -51,7 +53,12 @@ t.test('workers', async (t) => {
     onSuspect(id) {
       heard.push(JSON.parse(id) as Heard);
       wake();
-    }
+    },
+    logons: new Logons({
+      log: createLog('fatal', 'primary'),
+      openDirectory: () => t.fail('no directory') as never,
+      onEnded: () => {}
+    })
   });
   t.teardown(() => workers.kill());
   const pids = (): number[] => workers.list().map(({ pid }) => pid ?? 0);
@@ -71,6 +78,13 @@ t.test('workers', async (t) => {
     for (const pid of pids()) {
       const { health } = await hear((it) => it.pid === pid);
       t.strictSame(health, ['a', { state: 'down', reason: 'test' }]);
+    }
+  });
+
+  await t.test('hear of sessions that are over', async (t) => {
+    workers.tellEnded(['k']);
+    for (const pid of pids()) {
+      t.strictSame((await hear((it) => it.pid === pid && it.ended !== undefined)).ended, ['k']);
     }
   });
 

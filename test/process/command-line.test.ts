@@ -14,7 +14,16 @@ t.test('usage', async (t) => {
     ['run', '--config'],
     ['run', '--file', 'x'],
     ['lab', 'now'],
-    ['templates', '--config', 'x']
+    ['templates', '--config', 'x'],
+    ['run', '--config', 'x', '--admin', '127.0.0.1:1'],
+    ['sessions'],
+    ['sessions', 'show'],
+    ['sessions', 'kill'],
+    ['sessions', 'unlock', ''],
+    ['sessions', 'list', 'alice'],
+    ['sessions', 'kill', 'alice', 'bob'],
+    ['sessions', 'list', '--config', 'x', '--admin', '127.0.0.1:1'],
+    ['sessions', 'list', '--admin', 'mail.example.com:http']
   ];
   for (const [index, ending] of (await Promise.all(wrong.map((args) => run(...args)))).entries()) {
     const what = `"${wrong[index]?.join(' ')}"`;
@@ -55,4 +64,13 @@ t.test('templates', async (t) => {
     stdout: '',
     stderr: /Exchange 2003/
   });
+});
+
+t.test('sessions, where nothing can be had', async (t) => {
+  const folder = t.testdir({ 'bad.yaml': 'admin: { port: none }\n' });
+  const bad = await run('sessions', 'list', '--config', join(folder, 'bad.yaml'));
+  t.match(bad, { code: 1, stdout: '', stderr: /bad\.yaml:1:\d+ admin\.port/ });
+  const nobody = await run('sessions', 'kill', 'alice', '--admin', '127.0.0.1:1');
+  t.match(nobody, { code: 1, stdout: '', stderr: 'ballast: http://127.0.0.1:1: ' });
+  t.match(nobody.stderr, /ECONNREFUSED/);
 });

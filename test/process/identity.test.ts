@@ -179,9 +179,10 @@ t.test('no secret in any log line', { skip: missing('curl') }, async (t) => {
     `POST /owa/auth.owa HTTP/1.1\r\n${host}Content-Length: ${form.length}\r\n\r\n${form}`
   );
   const loggedOn = await client.message();
-  const cookie = /Set-Cookie: cadata=([^;]+)/.exec(loggedOn.head)?.[1] ?? '';
-  t.ok(cookie.length > 40, 'logged on');
-  client.send(`GET /owa/ HTTP/1.1\r\n${host}Cookie: cadata=${cookie}\r\n\r\n`);
+  const cookies = [...loggedOn.head.matchAll(/Set-Cookie: (cadata\w*)=([^;]+)/g)];
+  t.equal(cookies.length, 5, 'logged on');
+  const cookie = cookies.map(([, name, value]) => `${name}=${value}`).join('; ');
+  client.send(`GET /owa/ HTTP/1.1\r\n${host}Cookie: ${cookie}\r\n\r\n`);
   t.match((await client.message()).head, /X-User: CORP\\alice/);
   // Ballast's own answers and refusals are told with a reason: that must not quote the request.
   for (const bytes of [
@@ -205,7 +206,8 @@ t.test('no secret in any log line', { skip: missing('curl') }, async (t) => {
   redirected.send(`GET /owa/?t=query-token-5 HTTP/1.1\r\n${host}\r\n`);
   t.match(await redirected.until('\r\n\r\n'), /Location: .*query-token-5/);
 
-  const secrets = ['Ballast-1', 'Ballast-2', cookie, 'secret', 'value-1', 'canary', 'api-key-1'];
+  const secrets = ['Ballast-1', 'Ballast-2', 'secret', 'value-1', 'canary', 'api-key-1'];
+  secrets.push(...cookies.map(([, , value = '']) => value));
   secrets.push('query-token', 'cookie-value', 'password-in-host', 'long-token-', 'alice&');
   for (const { records } of site.servers) {
     for (const { request } of records) {

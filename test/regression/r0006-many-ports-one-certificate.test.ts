@@ -9,6 +9,7 @@ import { ClientLimits } from '../../src/worker/client-limits.ts';
 import { Listener } from '../../src/worker/listeners.ts';
 import { Refusals } from '../../src/worker/refusals.ts';
 import { LocalBindings } from '../fixture/bindings.ts';
+import { LocalPasses } from '../fixture/passes.ts';
 import { testCertificate } from '../fixture/certificates.ts';
 import { configuration, relays } from '../fixture/configuration.ts';
 import { serviceTls } from '../fixture/tls-settings.ts';
@@ -24,7 +25,7 @@ t.test('a hundred ports cost hardly more than one', async (t) => {
     ocsp: undefined
   };
   const log = createLog('fatal', 'worker');
-  const traffic = new Traffic(log, 'test', () => {}, new LocalBindings());
+  const traffic = new Traffic(log, 'test', () => {}, new LocalBindings(), new LocalPasses());
   const [virtualService] = buildPlan({
     revision: 1,
     configuration: configuration({

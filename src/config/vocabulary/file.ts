@@ -1,6 +1,6 @@
 // The whole configuration file, and a template file, as one kind each.
 
-import { later, list, refused, text, type At, type Kind } from '../kind.ts';
+import { list, text, type At, type Kind } from '../kind.ts';
 import type { Report } from '../problem.ts';
 import { canonicalKeys, parameter, section, type Section, type Vocabulary } from '../section.ts';
 import type { YamlNode } from '../yaml.ts';
@@ -9,6 +9,7 @@ import { port, serviceName } from './names.ts';
 import { realServerVocabulary } from './real-server.ts';
 import { certificateVocabulary, ruleVocabulary } from './rule.ts';
 import { subVSVocabulary, virtualServiceVocabulary } from './service.ts';
+import { ssoDomainVocabulary } from './sso-domain.ts';
 
 export const templateVocabulary = {
   name: parameter(serviceName, '-', 'guide 4; how `template:` calls it'),
@@ -29,7 +30,7 @@ const fileVocabulary = {
   ),
   rules: parameter(rules, '-', ''),
   virtualServices: parameter(services, '-', ''),
-  ssoDomains: parameter(refused(later('pre-authentication comes')), '-', '')
+  ssoDomains: parameter(list(section('an SSO domain', ssoDomainVocabulary), 'SSO domains'), '-', '')
 };
 
 const templateFileVocabulary = {
@@ -46,6 +47,7 @@ export type ServiceSection = Section<typeof virtualServiceVocabulary>;
 export type SubVSSection = Section<typeof subVSVocabulary>;
 export type ServiceSettings = ServiceSection['settings'];
 export type SubVSSettings = SubVSSection['settings'];
+export type SsoDomainSection = Section<typeof ssoDomainVocabulary>;
 export type GlobalSection = Section<typeof globalVocabulary>;
 
 /** Each vocabulary by its place in the file, as config/README.md lists them. */
@@ -57,6 +59,7 @@ export const vocabularies: readonly (readonly [place: string, vocabulary: Vocabu
   ['a virtual service', virtualServiceVocabulary],
   ['a SubVS', subVSVocabulary],
   ['a real server', realServerVocabulary],
+  ['an SSO domain', ssoDomainVocabulary],
   ['a template', templateVocabulary]
 ];
 

@@ -93,7 +93,7 @@ export const globalVocabulary = {
 
 export const adminVocabulary = {
   address: parameter(address, '127.0.0.1', 'the management listener speaks plain HTTP'),
-  port: parameter(port, 8444, 'serves /live, /ready, /metrics and /status')
+  port: parameter(port, 8444, 'serves /live, /ready, /metrics, /status and /sessions')
 };
 
 export function transparency(): string {

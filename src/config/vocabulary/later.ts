@@ -4,7 +4,7 @@
 import { boolean, integer, later, never, only, refused, type Refusal } from '../kind.ts';
 import { parameter, type Parameter } from '../section.ts';
 
-const esp = later('pre-authentication comes');
+const captcha = never('the login page asks no other site for anything; names are blocked instead');
 const headers = later('rules that change headers come');
 const limits = later('limits of a service come');
 const waf = never('there is no web application firewall in Ballast');
@@ -24,28 +24,34 @@ export const laterInBoth = {
   ]),
   intercept: off(boolean, false, waf),
   interceptMode: off(integer(0, 2), 0, waf),
-  espEnabled: parameter(only(boolean, [false], esp), false, '', ['enableESP']),
-  inputAuthMode: off(integer(0, 8), 0, esp),
-  outputAuthMode: off(integer(0, 4), 0, esp),
-  espLogs: parameter(only(integer(0, 7), [0], esp), 0, '', ['espLog']),
-  singleSignOnMessage: parameter(refused(esp), '-', '', ['singleSignInMessage']),
-  smtpAllowedDomains: parameter(refused(esp), '-', '', ['smtpAllow', 'smtppAllow']),
-  excludedDirectories: parameter(refused(esp), '-', '', ['excludeDirectories']),
-  ...all(refused(esp), [
-    'allowedHosts',
-    'allowedDirectories',
-    'logoff',
-    'domain',
-    'altDomains',
-    'allowedGroups',
-    'includeNestedGroups',
-    'displayPubPriv',
-    'userPwdChangeUrl',
-    'userPwdChangeMsg',
-    'userPwdExpiryWarn',
-    'singleSignOnDir',
-    'sameSite'
-  ])
+  ...all(refused(never('a service asks one SSO domain')), ['altDomains', 'outConf']),
+  ...all(refused(never('directories are asked by LDAP alone')), [
+    'verifyBearer',
+    'bearerCertificateName',
+    'bearerText',
+    'tokenServerFQDN'
+  ]),
+  ...all(refused(never('the servers hear of a user by outputAuthMode alone')), ['addAuthHeader']),
+  ...all(refused(never('groups choose who gets in, not a server')), ['steeringGroups']),
+  ...all(refused(never('groups are known by their names; use allowedGroups')), ['groupSIDs']),
+  multiDomainPermittedGroups: off(boolean, false, never('groups are those of one directory')),
+  ...all(refused(never('wrong hosts are refused; use allowedHosts')), ['excludedDomains']),
+  captcha: off(boolean, false, captcha),
+  ...all(refused(captcha), [
+    'captchaPublicKey',
+    'captchaPrivateKey',
+    'captchaAccessUrl',
+    'captchaVerifyUrl'
+  ]),
+  disablePasswordForm: off(boolean, false, never('it is for RADIUS and RSA')),
+  singleSignOnDir: parameter(refused(never('there is one login page')), '-', ''),
+  sameSite: parameter(refused(never('the cookie of a session is always SameSite=Lax')), '-', ''),
+  userPwdExpiryWarn: off(boolean, false, never('nobody is warned before his password expires')),
+  userPwdExpiryWarnDays: off(
+    integer(1, 30),
+    15,
+    never('nobody is warned before his password expires')
+  )
 };
 
 /** In a virtual service alone. */

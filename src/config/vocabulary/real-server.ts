@@ -101,7 +101,8 @@ export const realServers: Kind<readonly ServerEntry[]> = list(one, 'real servers
 
 type Endpoint = Pick<ServerEntry, 'host' | 'isHostName' | 'port'>;
 
-function parseEndpoint(text: string): Endpoint | undefined {
+/** A host with or without a port, as one word. */
+export function parseEndpoint(text: string): Endpoint | undefined {
   // A bare IPv6 address has colons of its own.
   const whole = parseHost(text);
   if (whole !== undefined) return endpointAt(whole, undefined);

@@ -19,6 +19,7 @@ import {
 } from '../kind.ts';
 import { parameter, section } from '../section.ts';
 import { checkParameters } from './check.ts';
+import { espVocabulary, recipientVocabulary } from './esp.ts';
 import { laterInBoth, laterInVirtualService } from './later.ts';
 import { mailVocabulary } from './mail.ts';
 import { address, port, referredName, serviceName } from './names.ts';
@@ -115,6 +116,7 @@ const common = {
     '-',
     'of types addHeader, deleteHeader and replaceHeader; change answers in their order, those of the SubVS first'
   ),
+  ...espVocabulary,
   ...laterInBoth
 };
 
@@ -176,6 +178,7 @@ export const virtualServiceVocabulary = {
   ),
   ...tlsVocabulary,
   ...mailVocabulary,
+  ...recipientVocabulary,
   checkTLS: parameter(
     boolean,
     'by the port that is checked',

@@ -1,0 +1,223 @@
+// The login URLs (`/lm_auth_proxy`, kemp-esp 2): the form, what it sends, and its style sheet. They
+// are answered here for every service with a form, whatever content rules say, and reach no server.
+
+import { ProxyError } from '../error.ts';
+import { expireExchange, expireLogin, expireSession } from '../gate/cookies.ts';
+import { findHandles, sessionCookie, setSession } from '../gate/cookies.ts';
+import { formBytesMax, parseLoginForm, type LoginForm } from '../gate/login-form.ts';
+import { couldBeLogin, escapeDestination, loginLocation } from '../gate/login-url.ts';
+import { readLoginQuery, safeDestination } from '../gate/login-url.ts';
+import { findAsset, loggedOutPage, loginPage, pageFields } from '../gate/pages.ts';
+import type { LoginState, LoginView } from '../gate/pages.ts';
+import type { LogonAnswer } from '../gate/pass.ts';
+import { seal } from '../gate/seal.ts';
+import { beginLogin, isForeignPost, judgeLogin } from '../gate/pre-login.ts';
+import { keyOfHandle, newHandle } from '../gate/tokens.ts';
+import { cookiesOf } from '../http1/head.ts';
+import { admitTo } from '../service/select.ts';
+import type { Guard, Service } from '../service/virtual-service.ts';
+import { logGate } from './esp-log.ts';
+import type { Exchange } from './exchange.ts';
+import type { OwnAnswer } from './own-answer.ts';
+import { readSmallBody } from './small-body.ts';
+
+/** Whether the request is for a login URL of this service, or for what looks like one. */
+export function isForLogin({ virtualService, request }: Exchange): boolean {
+  return virtualService.formServices.length > 0 && couldBeLogin(request.path);
+}
+
+/** Where somebody must sign in first. The page leads back to what he asked for. */
+export function toLogin(exchange: Exchange, service: Service): OwnAnswer {
+  const { request } = exchange;
+  const wanted = request.bytes.toString('latin1', request.pathStart, request.targetEnd);
+  const { token, cookieLine } = tokenFor(exchange, service);
+  const location = `Location: ${loginLocation(wanted, token)}\r\n`;
+  return { status: 302, fields: location + cookieLine + pageFields, body: '' };
+}
+
+/** Throws `ProxyError` for what is no login URL. */
+export function serveLogin(exchange: Exchange): OwnAnswer | Promise<OwnAnswer> {
+  const { request, session, virtualService } = exchange;
+  // Whom a rule keeps out need not guess passwords either.
+  admitTo(virtualService, session.facts);
+  const asked = readLoginQuery(request.query);
+  const service = serviceOf(exchange, /[?&]curlid=([^&]*)/.exec(request.query)?.[1] ?? '');
+  exchange.service = service;
+  const { gate } = guardOf(service);
+  const judged = gate.judge(request.host, request.path);
+  if (judged.verdict === 'refused') {
+    logGate(exchange, 'security', { outcome: 'refused', about: { reason: judged.reason } });
+    const code = judged.code === 400 ? 'malformed-request' : 'forbidden';
+    throw new ProxyError(code, 'client', judged.reason);
+  }
+  if (judged.verdict !== 'reserved') throw new ProxyError('no-rule', 'client', 'no login URL');
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (asked.page === 'logon' && request.method === 'POST') return logOn(exchange);
+  if (!isRead) return { status: 405, fields: `Allow: GET, HEAD\r\n${pageFields}`, body: '' };
+  switch (asked.page) {
+    case 'asset': {
+      const asset = findAsset(asked.file);
+      if (asset === undefined) throw new ProxyError('no-rule', 'client', 'no such file');
+      return { status: 200, ...asset };
+    }
+    case 'logout':
+      endSessions(exchange);
+      return loggedOff(exchange);
+    case 'login':
+      return form(exchange, service, { state: 'plain', curl: asked.curl });
+    case 'logon':
+    case 'unknown':
+      return form(exchange, service, {
+        state: 'plain',
+        curl: escapeDestination(homeOf(exchange))
+      });
+  }
+}
+
+async function logOn(exchange: Exchange): Promise<OwnAnswer> {
+  const { session } = exchange;
+  const body = await readSmallBody(exchange, formBytesMax);
+  if (body === undefined) return { status: 413, fields: pageFields, body: '' };
+  const sent = parseLoginForm(body);
+  body.fill(0);
+  if (sent === undefined) return { status: 400, fields: pageFields, body: '', bodyTaken: true };
+  const service = serviceOf(exchange, sent.curlid);
+  exchange.service = service;
+  const refused = whyNotOurForm(exchange, service, sent);
+  if (refused !== undefined) {
+    return { ...form(exchange, service, { ...viewOf(sent), state: refused }), bodyTaken: true };
+  }
+  const { passes } = session.traffic;
+  const handle = newHandle();
+  const ask = {
+    service: service.fullName,
+    domain: guardOf(service).settings.domain,
+    how: 'form',
+    user: sent.user,
+    sealedPassword: seal(passes.keys, 'password', sent.password),
+    key: keyOfHandle(handle),
+    isPrivate: sent.isPrivate,
+    client: session.clientAddress
+  } as const;
+  let answer: LogonAnswer;
+  try {
+    answer = await passes.logon(ask);
+  } catch {
+    answer = { outcome: 'unavailable' };
+  }
+  logGate(exchange, 'user', { outcome: outcomes[answer.outcome], user: sent.user });
+  if (answer.outcome !== 'welcome') {
+    const state = states[answer.outcome];
+    const page = form(exchange, service, { ...viewOf(sent), state });
+    const status = state === 'unavailable' ? 503 : page.status;
+    return { ...page, status, bodyTaken: true };
+  }
+  // A session of before is over: nobody goes on with what he may have been given.
+  endSessions(exchange);
+  const location = `Location: ${safeDestination(sent.curl, homeOf(exchange))}\r\n`;
+  // And what Exchange gave to whoever sat here before opens his mailbox, whoever signs in now.
+  const fields = location + setSession(handle) + expireLogin + expireExchange + pageFields;
+  return { status: 302, fields, body: '', bodyTaken: true };
+}
+
+function endSessions({ request, session }: Exchange): void {
+  for (const handle of findHandles([cookiesOf(request)], sessionCookie)) {
+    session.traffic.passes.logoff(keyOfHandle(handle));
+  }
+}
+
+/** Says so, and leaves nothing of ours or of Exchange behind in the browser. */
+export function loggedOff(exchange: Exchange): OwnAnswer {
+  const fields = pageFields + expireSession + expireExchange;
+  return { status: 200, fields, body: loggedOutPage(homeOf(exchange)) };
+}
+
+/** Where there is something to see: `/owa/` of `/owa/logoff.owa`. Often nothing answers to `/`. */
+function homeOf({ virtualService }: Exchange): string {
+  const [logoff = '/'] = virtualService.formServices.flatMap((one) => guardOf(one).settings.logoff);
+  return /^\/[^/]+\//.exec(logoff)?.[0] ?? '/';
+}
+
+const states = {
+  denied: 'bad',
+  blocked: 'blocked',
+  expired: 'expired',
+  unavailable: 'unavailable'
+} as const;
+const outcomes = {
+  welcome: 'logged on',
+  denied: 'denied access',
+  blocked: 'blocked access',
+  expired: 'requires password reset',
+  unavailable: 'cannot be asked'
+} as const;
+
+/** Somebody else's page must not sign anybody in. Undefined = the form is the one that we gave. */
+function whyNotOurForm(
+  exchange: Exchange,
+  service: Service,
+  { curlid }: LoginForm
+): LoginState | undefined {
+  const { request, session } = exchange;
+  const origin = request.header('origin');
+  if (isForeignPost(origin, request.header('sec-fetch-site'), request.authority)) return 'late';
+  const token = curlid.slice(curlid.indexOf('-') + 1);
+  const { keys } = session.traffic.passes;
+  const judged = judgeLogin(
+    keys,
+    service.fullName,
+    [cookiesOf(exchange.request)],
+    token,
+    Date.now()
+  );
+  if (judged === 'good') return undefined;
+  // Somebody who signed in in another tab takes cookies: that is what ended this form's.
+  const hasSession = findHandles([cookiesOf(request)], sessionCookie).length > 0;
+  return judged === 'no-cookie' && !hasSession ? 'cookies' : 'late';
+}
+
+function form(
+  exchange: Exchange,
+  service: Service,
+  view: Pick<LoginView, 'state' | 'curl'> & Partial<LoginView>
+): OwnAnswer {
+  const { settings } = guardOf(service);
+  const { greeting, asksPublicPrivate, passwordChange } = settings;
+  const { token, cookieLine } = tokenFor(exchange, service);
+  const body = loginPage({ greeting, asksPublicPrivate, passwordChange, token, ...view });
+  return { status: 200, fields: cookieLine + pageFields, body };
+}
+
+function viewOf({
+  curl,
+  user,
+  isPrivate
+}: LoginForm): Pick<LoginView, 'curl' | 'user' | 'isPrivate'> {
+  return { curl, user, isPrivate };
+}
+
+/** `curlid`: which service, and the proof that its form was ours. */
+function tokenFor(
+  exchange: Exchange,
+  service: Service
+): { readonly token: string; readonly cookieLine: string } {
+  const { session, virtualService } = exchange;
+  const { keys } = session.traffic.passes;
+  const begun = beginLogin(keys, service.fullName, [cookiesOf(exchange.request)], Date.now());
+  // By name: a virtual service without SubVSs is two objects.
+  const n = virtualService.formServices.findIndex(({ fullName }) => fullName === service.fullName);
+  return { token: `${n}-${begun.token}`, cookieLine: begun.setCookie };
+}
+
+function serviceOf({ virtualService }: Exchange, curlid: string): Service {
+  const n = /^(\d{1,4})-/.exec(curlid)?.[1];
+  const { formServices } = virtualService;
+  const service = formServices[n === undefined ? 0 : Number(n)] ?? formServices[0];
+  if (service === undefined) throw new ProxyError('no-rule', 'client', 'nobody logs on here');
+  return service;
+}
+
+function guardOf({ guard }: Service): Guard {
+  if (guard === undefined) throw new Error('a form without a guard');
+  return guard;
+}

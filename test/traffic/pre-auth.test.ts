@@ -1,0 +1,246 @@
+// Pre-authentication on real sockets: what a client is told, and what of it a server ever sees.
+
+import t, { type Test } from 'tap';
+import type { EspSettings } from '../../src/config/model.ts';
+import { espSettings } from '../fixture/esp.ts';
+import { LocalPasses } from '../fixture/passes.ts';
+import { startOrigin } from '../fixture/origin.ts';
+import type { Peer } from '../fixture/peer.ts';
+import { openSite } from '../fixture/site.ts';
+
+const html = 'Accept: text/html,*/*\r\n';
+
+async function guarded(
+  t: Test,
+  esp: Partial<EspSettings>,
+  passes = new LocalPasses({ alice: 'right' })
+) {
+  const origin = await startOrigin();
+  t.teardown(() => origin.close());
+  origin.serve((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  const settings = { esp: espSettings(esp) };
+  const site = await openSite(t, {
+    passes,
+    subVSs: [{ name: 'OWA', prefix: '/', servers: [origin.port], settings }]
+  });
+  return { site, origin, passes, client: await site.client() };
+}
+
+function ask(
+  client: Peer,
+  target: string,
+  fields = '',
+  method = 'GET'
+): Promise<{ head: string; body: string }> {
+  client.send(`${method} ${target} HTTP/1.1\r\nHost: mail.example.com\r\n${fields}\r\n`);
+  return client.message(method === 'HEAD' ? 'bodyless' : 'any');
+}
+
+function field(head: string, name: string): string {
+  return new RegExp(`^${name}: (.*)\r$`, 'im').exec(head)?.[1] ?? '';
+}
+
+function cookie(head: string, name: string): string {
+  return new RegExp(`^set-cookie: (${name}=[^;]*)`, 'im').exec(head)?.[1] ?? '';
+}
+
+/** Gets the form and sends it; the answer to that. */
+async function logOn(
+  client: Peer,
+  { user = 'alice', password = 'right', target = '/owa/?a=b', extra = '' } = {}
+) {
+  const redirect = await ask(client, target, html);
+  const page = await ask(
+    client,
+    field(redirect.head, 'location'),
+    html + `Cookie: ${cookie(redirect.head, '__Host-lmlogin')}\r\n`
+  );
+  const login = cookie(redirect.head, '__Host-lmlogin') || cookie(page.head, '__Host-lmlogin');
+  const hidden = (name: string): string =>
+    new RegExp(`name="${name}" value="([^"]*)"`).exec(page.body)?.[1] ?? '';
+  const body = new URLSearchParams({
+    curl: hidden('curl'),
+    curlid: hidden('curlid'),
+    curlmode: '0',
+    username: user,
+    password,
+    pubpriv: '0'
+  }).toString();
+  client.send(
+    `POST /lm_auth_proxy?LMLogon HTTP/1.1\r\nHost: mail.example.com\r\nCookie: ${login}\r\n${extra}` +
+      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  );
+  return { redirect, page, answer: await client.message() };
+}
+
+t.test('form: who has no session is shown the way, and nothing reaches the server', async (t) => {
+  const { client, origin } = await guarded(t, {});
+  const { head } = await ask(client, '/owa/?a=b', html);
+  t.match(head, /^HTTP\/1.1 302 /);
+  t.match(
+    field(head, 'location'),
+    /^\/lm_auth_proxy\?DoLMLogin\?curl=L2fowaL2fL3faL3db&curlid=\S+&curlmode=0$/
+  );
+  t.match(
+    (await ask(client, '/owa/service.svc', 'X-OWA-ActionName: x\r\n', 'POST')).head,
+    /^HTTP\/1.1 440 /
+  );
+  t.match((await ask(client, '/owa/a', 'Accept: */*\r\n')).head, /^HTTP\/1.1 401 /);
+  t.equal(origin.seen().length, 0);
+});
+
+t.test('form: a login leads back, with a session that the server never sees', async (t) => {
+  const { client, origin, passes, site } = await guarded(t, {});
+  const { page, answer } = await logOn(client);
+  t.match(page.head, /^HTTP\/1.1 200 /);
+  t.match(answer.head, /^HTTP\/1.1 302 /);
+  t.equal(field(answer.head, 'location'), '/owa/?a=b');
+  t.match(
+    answer.head,
+    /set-cookie: __Host-lmdata=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax\r/i
+  );
+  t.strictSame(
+    passes.asked.map(({ password }) => password),
+    ['right']
+  );
+  t.equal(origin.seen().length, 0);
+  const session = cookie(answer.head, '__Host-lmdata');
+  const got = await ask(
+    client,
+    '/owa/?a=b',
+    `Cookie: a=1; ${session}; b=2\r\nAuthorization: Basic eDp5\r\nX-Auth_User: eve\r\n`
+  );
+  t.match(got.head, /^HTTP\/1.1 200 /);
+  const seen = origin.seen().toString('latin1');
+  t.match(seen, /^GET \/owa\/\?a=b HTTP\/1\.1\r\n/);
+  t.match(seen, /\r\nCookie: a=1; b=2\r\n/);
+  t.match(seen, `\r\nAuthorization: Basic ${btoa('alice:right')}\r\n`);
+  t.notMatch(seen, /eDp5|lmdata|eve/);
+  const events = site.lines.filter(({ kind }) => kind !== undefined);
+  t.match(events, [
+    { kind: 'user', user: 'alice', outcome: 'logged on', client: '127.0.0.1' },
+    { kind: 'connection', user: 'alice', outcome: 'connected' }
+  ]);
+  t.equal(events.length, 2);
+});
+
+t.test('form: the wrong password, and what is not ours', async (t) => {
+  const { client, origin, passes } = await guarded(t, {});
+  const { answer } = await logOn(client, { password: 'wrong' });
+  t.match(answer.head, /^HTTP\/1.1 200 /);
+  t.match(answer.body, /check your user name and your password/);
+  t.equal(cookie(answer.head, '__Host-lmdata'), '');
+  const foreign = await logOn(client, { extra: 'Origin: https://evil.example\r\n' });
+  t.match(foreign.answer.body, /had been open for a while/);
+  t.equal(passes.asked.length, 1, 'nobody is asked about a form of others');
+  for (const forged of ['x'.repeat(43), '']) {
+    t.match(
+      (await ask(client, '/owa/', `${html}Cookie: __Host-lmdata=${forged}\r\n`)).head,
+      /^HTTP\/1.1 302 /
+    );
+  }
+  t.equal(origin.seen().length, 0);
+});
+
+t.test('logoff ends the session', async (t) => {
+  const { client, origin, passes } = await guarded(t, {});
+  const session = `Cookie: ${cookie((await logOn(client)).answer.head, '__Host-lmdata')}\r\n`;
+  t.match((await ask(client, '/owa/', session)).head, /^HTTP\/1.1 200 /);
+  const { head, body } = await ask(client, '/owa/logoff.owa?x', session);
+  t.match(head, /set-cookie: __Host-lmdata=; /i);
+  t.match(head, /set-cookie: cadata=; /i);
+  t.match(body, /signed out/i);
+  t.equal(passes.loggedOff.length, 1);
+  t.notMatch(origin.seen().toString(), /logoff/);
+  t.match((await ask(client, '/owa/', html + session)).head, /^HTTP\/1.1 302 /);
+});
+
+t.test('hosts and directories, in every mode', async (t) => {
+  for (const clientMode of ['delegate', 'basic', 'form'] as const) {
+    const { client, origin } = await guarded(t, { clientMode, serverMode: 'none' });
+    client.send('GET /owa/ HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n');
+    t.match((await client.message()).head, /^HTTP\/1.1 403 /);
+    const again = await guarded(t, { clientMode, serverMode: 'none' });
+    t.match((await ask(again.client, '/other')).head, /^HTTP\/1.1 403 /);
+    const third = await guarded(t, { clientMode, serverMode: 'none' });
+    t.match((await ask(third.client, '/owa/%2e%2e/other')).head, /^HTTP\/1.1 400 /);
+    for (const one of [origin, again.origin, third.origin]) t.equal(one.seen().length, 0);
+  }
+});
+
+t.test('basic: asked once, then known; delegate and excluded paths go on', async (t) => {
+  const basic = await guarded(t, { clientMode: 'basic', excludedDirectories: ['/owa/open*'] });
+  const { client, origin, passes } = basic;
+  const { head } = await ask(client, '/owa/');
+  t.match(head, /^HTTP\/1.1 401 /);
+  t.equal(field(head, 'www-authenticate'), 'Basic realm="EXAMPLE.COM", charset="UTF-8"');
+  const right = `Authorization: Basic ${btoa('alice:right')}\r\n`;
+  for (let n = 0; n < 3; n++) t.match((await ask(client, '/owa/', right)).head, /^HTTP\/1.1 200 /);
+  t.equal(passes.asked.length, 1);
+  t.match(
+    (await ask(client, '/owa/', `Authorization: Basic ${btoa('alice:wrong')}\r\n`)).head,
+    /^HTTP\/1.1 401 /
+  );
+  t.match(
+    (await ask(client, '/owa/open', 'Authorization: Basic eDp5\r\n')).head,
+    /^HTTP\/1.1 200 /
+  );
+  t.match(origin.seen().toString(), /Basic eDp5/);
+  const delegate = await guarded(t, { clientMode: 'delegate', serverMode: 'none' });
+  t.match(
+    (await ask(delegate.client, '/owa/', 'Authorization: NTLM abc\r\n')).head,
+    /^HTTP\/1.1 200 /
+  );
+  t.match(delegate.origin.seen().toString(), /NTLM abc/);
+});
+
+t.test('server form: signed in once, cookies handed on', async (t) => {
+  const { client, origin } = await guarded(t, { serverMode: 'form' });
+  origin.serve((socket, bytes) => {
+    const text = bytes.toString('latin1');
+    if (text.startsWith('POST /owa/auth.owa')) {
+      const ok = text.includes('username=alice&password=right');
+      socket.end(
+        ok
+          ? 'HTTP/1.1 302 Found\r\nLocation: /owa/\r\nSet-Cookie: cadata=abc; path=/; HttpOnly\r\nSet-Cookie: cadataTTL=x; path=/\r\nContent-Length: 0\r\n\r\n'
+          : 'HTTP/1.1 302 Found\r\nLocation: /owa/auth/logon.aspx?reason=2\r\nContent-Length: 0\r\n\r\n'
+      );
+    } else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  });
+  const session = cookie((await logOn(client)).answer.head, '__Host-lmdata');
+  const first = await ask(client, '/owa/?a=b', `${html}Cookie: ${session}\r\n`);
+  t.match(first.head, /^HTTP\/1.1 302 /);
+  t.equal(field(first.head, 'location'), '/owa/?a=b');
+  t.match(first.head, /set-cookie: cadata=abc; path=\/; HttpOnly\r\nset-cookie: cadataTTL=x/i);
+  const then = await ask(client, '/owa/?a=b', `${html}Cookie: ${session}; cadata=abc\r\n`);
+  t.match(then.head, /^HTTP\/1.1 200 /);
+  t.notMatch(origin.seen().toString(), /Authorization/i);
+});
+
+t.test('whom a rule keeps out gets no form', async (t) => {
+  const rule = {
+    name: 'not from here',
+    type: 'matchContent' as const,
+    matchType: 'prefix' as const,
+    pattern: '127.',
+    header: 'src-ip',
+    noCase: false,
+    negate: false,
+    incHost: false,
+    incQuery: false,
+    mustFail: true,
+    setOnMatch: 0,
+    onlyOnFlag: 0,
+    onlyOnNoFlag: 0
+  };
+  const site = await openSite(t, {
+    subVSs: [{ name: 'OWA', prefix: '/', servers: [1], settings: { esp: espSettings() } }],
+    service: { preProcessRules: [rule] }
+  });
+  const target = '/lm_auth_proxy?DoLMLogin?curl=L2fowa&curlid=0-x&curlmode=0';
+  t.match((await ask(await site.client(), target, html)).head, /^HTTP\/1.1 403 /);
+  site.reload({
+    subVSs: [{ name: 'OWA', prefix: '/', servers: [1], settings: { esp: espSettings() } }]
+  });
+  t.match((await ask(await site.client(), target, html)).head, /^HTTP\/1.1 200 /);
+});

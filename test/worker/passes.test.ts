@@ -1,0 +1,67 @@
+// The sessions that a worker has met, and what it asks the primary and believes of it.
+
+import t from 'tap';
+import type { Pass } from '../../src/gate/pass.ts';
+import type { ToPrimary } from '../../src/messages.ts';
+import { WorkerPasses } from '../../src/worker/passes.ts';
+
+const service = 'Mail/OWA';
+const pass: Pass = {
+  key: 'k',
+  user: 'alice@example.com',
+  domain: 'EXAMPLE.COM',
+  isPrivate: false,
+  endsAtMs: Date.now() + 3_600_000,
+  idleMs: 3_600_000,
+  sealedLogon: ''
+};
+const logon = {
+  service,
+  domain: pass.domain,
+  how: 'form',
+  user: 'alice',
+  sealedPassword: '',
+  key: pass.key,
+  isPrivate: false,
+  client: '192.0.2.1'
+} as const;
+
+function scene() {
+  const told: ToPrimary[] = [];
+  const passes = new WorkerPasses((message) => told.push(message));
+  return { told, passes };
+}
+
+t.test('a session that it was told of is known, for that service, until it ends', async (t) => {
+  const { told, passes } = scene();
+  const asked = passes.ask('k', service);
+  t.strictSame(told, [{ type: 'find-pass', n: 0, key: 'k', service }]);
+  passes.found({ type: 'pass', n: 0, pass });
+  t.equal(await asked, pass);
+  t.equal(passes.find('k', service), pass);
+  t.equal(passes.find('k', 'Mail/ECP'), undefined);
+  passes.ended(['k']);
+  t.equal(passes.find('k', service), undefined);
+});
+
+t.test('a session that ends in the same breath as it is told of is nobody’s', async (t) => {
+  // Node hands on all messages of one read before any promise goes on.
+  const { passes } = scene();
+  const asked = passes.ask('k', service);
+  const loggedOn = passes.logon(logon);
+  passes.found({ type: 'pass', n: 0, pass });
+  passes.answered({ type: 'logon-answer', n: 1, answer: { outcome: 'welcome', pass } });
+  passes.ended(['k']);
+  t.equal(await asked, undefined);
+  t.strictSame(await loggedOn, { outcome: 'unavailable' });
+  t.equal(passes.find('k', service), undefined);
+});
+
+t.test('what is known of old groups and domains is forgotten in time', async (t) => {
+  const { passes } = scene();
+  const asked = passes.ask('k', service);
+  passes.found({ type: 'pass', n: 0, pass });
+  passes.forgetAll(); // the plan that came behind it
+  t.equal(await asked, undefined);
+  t.equal(passes.find('k', service), undefined);
+});
