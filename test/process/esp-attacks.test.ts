@@ -285,8 +285,12 @@ t.test('somebody outside', async (t) => {
     const workers = ballast.lines.filter((line) => line.msg === 'worker serves');
     for (const { worker } of workers) process.kill(Number(worker), 'SIGKILL');
     await client.ended();
-    const started = (): number => ballast.lines.filter(({ msg }) => msg === 'worker serves').length;
-    while (started() < 4) await new Promise((resolve) => setTimeout(resolve, 20));
+    const born = new Set<unknown>();
+    await ballast.waitFor(({ msg, worker }) => {
+      if (msg === 'worker serves' && workers.every((old) => old['worker'] !== worker))
+        born.add(worker);
+      return born.size === workers.length;
+    });
     t.equal(seen.length, before);
     const again = await site.dial(ports.form);
     t.match((await ask(again, '/owa/', session)).head, /^HTTP\/1.1 200 /, 'the session has not');

@@ -189,9 +189,11 @@ t.test('the template with ESP', async (t) => {
   await t.test('it outlives workers', async (t) => {
     const before = (await site.gate()).workers.map(({ pid }) => pid);
     for (const pid of before) process.kill(pid, 'SIGKILL');
-    await statusWhen(site.admin, ({ workers }) =>
-      workers.every(({ pid, state }) => state === 'serving' && !before.includes(pid))
-    );
+    const born = new Set<unknown>();
+    await ballast.waitFor(({ msg, worker }) => {
+      if (msg === 'worker serves' && !before.includes(Number(worker))) born.add(worker);
+      return born.size === before.length;
+    });
     t.ok(await isIn());
   });
 
