@@ -2,6 +2,7 @@
 // "N passed, N failed" (", N skipped" follows where there are any) that CI reads.
 
 import { Transform, type TransformCallback } from 'node:stream';
+import { inspect } from 'node:util';
 import { Parser, type Result } from 'tap-parser';
 
 export default class Reporter extends Transform {
@@ -71,7 +72,8 @@ function explain(diag: unknown): string {
     .map(([key, value]) =>
       typeof value === 'string' && value.includes('\n')
         ? `  ${key}:\n${value.trimEnd().replace(/^/gm, '    ')}\n`
-        : `  ${key}: ${JSON.stringify(value)}\n`
+        : // Not as JSON: a diagnosis may hold itself.
+          `  ${key}: ${inspect(value, { depth: 4, breakLength: Infinity })}\n`
     )
     .join('');
 }
