@@ -10,9 +10,9 @@ const usualServerMode: Readonly<Record<EspSettings['clientMode'], EspSettings['s
   form: 'form'
 };
 
-/** Encoded where it is sent; Exchange reads `%23` as `#` (kemp-esp 1.3). */
+/** A LoadMaster sends a bare `#`; OWA's own page writes it so (kemp-esp 1.3). */
 const usualLoginBody =
-  'destination=%s#authRedirect=true&flags=4&forcedownlevel=0' +
+  'destination=%s%23authRedirect=true&flags=4&forcedownlevel=0' +
   '&username=%s&password=%s&passwordText=&isUtf8=1';
 
 /** Of a service that speaks HTTP. What is wrong with it is judged elsewhere. */

@@ -158,7 +158,7 @@ function passwordPart({ state, user = '' }: LoginView): Markup {
       id="password"
       name="password"
       type="password"
-      maxlength="128"
+      maxlength="256"
       autocomplete="current-password"
       required${focus}${faulty(state)}
     />

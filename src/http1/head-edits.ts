@@ -147,7 +147,7 @@ export class HeadEdits {
   #currentUrl(): string | undefined {
     const head = this.#head;
     if (!(head instanceof RequestHead)) return undefined;
-    const url = this.#url ?? head.bytes.toString('latin1', head.pathStart, head.targetEnd);
+    const url = this.#url ?? head.pathAndQuery;
     return url === '*' ? undefined : url;
   }
 

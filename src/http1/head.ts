@@ -150,6 +150,11 @@ export class RequestHead extends Head {
     return this.bytes.toString('latin1', this.pathEnd, this.targetEnd);
   }
 
+  /** What was asked for without a scheme and a host; '' where an absolute target ends there. */
+  get pathAndQuery(): string {
+    return this.bytes.toString('latin1', this.pathStart, this.targetEnd);
+  }
+
   /** Host with port as the client wrote it; '' without one. */
   get authority(): string {
     return this.hostField < 0 ? '' : this.value(this.hostField);

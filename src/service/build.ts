@@ -79,8 +79,8 @@ export function buildPlan(input: BuildInput): Plan {
       service(subVS, `${settings.name}/${subVS.name}`, settings.tls, own)
     );
     const defaultIndex = subVSs.findIndex((subVS) => subVS.isDefault);
-    return {
-      ...own,
+    // One object with its service, since it is that where there are no SubVSs.
+    return Object.assign(own, {
       settings,
       global: configuration.global,
       listenPoints: listenPointsOf(settings),
@@ -92,7 +92,7 @@ export function buildPlan(input: BuildInput): Plan {
       hsts: hstsOf(settings),
       securesLocation: settings.tls?.rewriteLocation ?? false,
       clientTls: settings.reencrypt === undefined ? undefined : buildClientTls(settings.reencrypt)
-    };
+    });
   }
 
   const virtualServices = configuration.virtualServices

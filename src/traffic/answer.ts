@@ -100,8 +100,10 @@ function locationOf(template: string, exchange: Exchange): string {
   const { request, session } = exchange;
   const local = session.client.socket.localAddress ?? '';
   const host = request.host || (local.includes(':') ? `[${local}]` : local);
-  const path = request.bytes.toString('latin1', request.pathStart, request.targetEnd);
-  const safePath = path.replace(/[^!#$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/g, percentEncoded);
+  const safePath = request.pathAndQuery.replace(
+    /[^!#$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/g,
+    percentEncoded
+  );
   const filled = template.replace(/%[hs]/g, (token) =>
     token === '%h' ? host : safePath.startsWith('/') ? safePath : `/${safePath}`
   );

@@ -4,6 +4,8 @@
 
 import type { EspLogs } from '../config/model.ts';
 import type { Refusal } from '../dialect/recipients.ts';
+import { ProxyError } from '../error.ts';
+import type { Refused } from '../gate/refused.ts';
 import type { Logger } from '../log.ts';
 import type { Exchange } from './exchange.ts';
 import type { TcpSession } from './tcp-session.ts';
@@ -45,6 +47,12 @@ export function logGate(
   const { fullName } = service ?? virtualService;
   const client = session.clientAddress;
   logEsp(session.traffic.log, { kind, id, client, service: fullName, ...event });
+}
+
+/** Notes what the gate turned down; the result is to be thrown. */
+export function refused(exchange: Exchange, { code, reason }: Refused): ProxyError {
+  logGate(exchange, 'security', { outcome: 'refused', about: { reason } });
+  return new ProxyError(code === 400 ? 'malformed-request' : 'forbidden', 'client', reason);
 }
 
 /** Security events of SMTP are always wanted (RESTful API 2022, 3.6.1.7). */

@@ -148,7 +148,7 @@ async function signInAtServer(exchange: Exchange, service: Service): Promise<Own
   const { pass } = exchange;
   if (server === undefined || pass === undefined) throw noServer(service);
   exchange.realServer = server;
-  return logOnToServer(exchange, server, pass);
+  return logOnToServer(exchange, service, server, pass);
 }
 
 /** The open connection to the server that this request goes to, or a new one. */

@@ -16,7 +16,7 @@ import { keyOfHandle, newHandle } from '../gate/tokens.ts';
 import { cookiesOf } from '../http1/head.ts';
 import { admitTo } from '../service/select.ts';
 import type { Guard, Service } from '../service/virtual-service.ts';
-import { logGate } from './esp-log.ts';
+import { logGate, refused } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
 import { readSmallBody } from './small-body.ts';
@@ -28,11 +28,16 @@ export function isForLogin({ virtualService, request }: Exchange): boolean {
 
 /** Where somebody must sign in first. The page leads back to what he asked for. */
 export function toLogin(exchange: Exchange, service: Service): OwnAnswer {
-  const { request } = exchange;
-  const wanted = request.bytes.toString('latin1', request.pathStart, request.targetEnd);
   const { token, cookieLine } = tokenFor(exchange, service);
-  const location = `Location: ${loginLocation(wanted, token)}\r\n`;
+  const location = `Location: ${loginLocation(exchange.request.pathAndQuery, token)}\r\n`;
   return { status: 302, fields: location + cookieLine + pageFields, body: '' };
+}
+
+/** The form itself, where the session is over for a reason that is to be told. */
+export function signInAgain(exchange: Exchange, service: Service, state: LoginState): OwnAnswer {
+  const curl = escapeDestination(exchange.request.pathAndQuery);
+  const page = form(exchange, service, { state, curl });
+  return { ...page, fields: expireSession + page.fields };
 }
 
 /** Throws `ProxyError` for what is no login URL. */
@@ -45,11 +50,7 @@ export function serveLogin(exchange: Exchange): OwnAnswer | Promise<OwnAnswer> {
   exchange.service = service;
   const { gate } = guardOf(service);
   const judged = gate.judge(request.host, request.path);
-  if (judged.verdict === 'refused') {
-    logGate(exchange, 'security', { outcome: 'refused', about: { reason: judged.reason } });
-    const code = judged.code === 400 ? 'malformed-request' : 'forbidden';
-    throw new ProxyError(code, 'client', judged.reason);
-  }
+  if (judged.verdict === 'refused') throw refused(exchange, judged);
   if (judged.verdict !== 'reserved') throw new ProxyError('no-rule', 'client', 'no login URL');
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (asked.page === 'logon' && request.method === 'POST') return logOn(exchange);
@@ -83,9 +84,9 @@ async function logOn(exchange: Exchange): Promise<OwnAnswer> {
   if (sent === undefined) return { status: 400, fields: pageFields, body: '', bodyTaken: true };
   const service = serviceOf(exchange, sent.curlid);
   exchange.service = service;
-  const refused = whyNotOurForm(exchange, service, sent);
-  if (refused !== undefined) {
-    return { ...form(exchange, service, { ...viewOf(sent), state: refused }), bodyTaken: true };
+  const state = whyNotOurForm(exchange, service, sent);
+  if (state !== undefined) {
+    return { ...form(exchange, service, { ...viewOf(sent), state }), bodyTaken: true };
   }
   const { passes } = session.traffic;
   const handle = newHandle();
@@ -163,16 +164,11 @@ function whyNotOurForm(
   if (isForeignPost(origin, request.header('sec-fetch-site'), request.authority)) return 'late';
   const token = curlid.slice(curlid.indexOf('-') + 1);
   const { keys } = session.traffic.passes;
-  const judged = judgeLogin(
-    keys,
-    service.fullName,
-    [cookiesOf(exchange.request)],
-    token,
-    Date.now()
-  );
+  const cookies = [cookiesOf(request)];
+  const judged = judgeLogin(keys, service.fullName, cookies, token, Date.now());
   if (judged === 'good') return undefined;
   // Somebody who signed in in another tab takes cookies: that is what ended this form's.
-  const hasSession = findHandles([cookiesOf(request)], sessionCookie).length > 0;
+  const hasSession = findHandles(cookies, sessionCookie).length > 0;
   return judged === 'no-cookie' && !hasSession ? 'cookies' : 'late';
 }
 
@@ -204,8 +200,7 @@ function tokenFor(
   const { session, virtualService } = exchange;
   const { keys } = session.traffic.passes;
   const begun = beginLogin(keys, service.fullName, [cookiesOf(exchange.request)], Date.now());
-  // By name: a virtual service without SubVSs is two objects.
-  const n = virtualService.formServices.findIndex(({ fullName }) => fullName === service.fullName);
+  const n = virtualService.formServices.indexOf(service);
   return { token: `${n}-${begun.token}`, cookieLine: begun.setCookie };
 }
 

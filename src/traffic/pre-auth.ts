@@ -13,9 +13,9 @@ import { open, seal } from '../gate/seal.ts';
 import { keyOfBasic, keyOfHandle } from '../gate/tokens.ts';
 import { cookiesOf } from '../http1/head.ts';
 import type { Guard, Service } from '../service/virtual-service.ts';
-import { logGate } from './esp-log.ts';
+import { logGate, refused } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
-import { loggedOff, toLogin } from './login.ts';
+import { loggedOff, signInAgain, toLogin } from './login.ts';
 import type { OwnAnswer } from './own-answer.ts';
 
 /** Longest cookies that a connection keeps to know the next request by. */
@@ -42,11 +42,7 @@ export function preAuthorize(
   const { request } = exchange;
   const { settings } = guard;
   const judged = guard.gate.judge(request.host, request.path);
-  if (judged.verdict === 'refused') {
-    logGate(exchange, 'security', { outcome: 'refused', about: { reason: judged.reason } });
-    const code = judged.code === 400 ? 'malformed-request' : 'forbidden';
-    throw new ProxyError(code, 'client', judged.reason);
-  }
+  if (judged.verdict === 'refused') throw refused(exchange, judged);
   // Reserved ones are answered before; one that comes here is in no form's reach.
   if (judged.verdict === 'reserved')
     throw new ProxyError('no-rule', 'client', 'nobody logs on here');
@@ -165,8 +161,12 @@ function leaveServers({ session }: Exchange): void {
   if (session.authenticatesConnection) session.drain();
 }
 
-/** Browsers are shown the way to the form; programs could make nothing of a page. */
-function mustLogIn(exchange: Exchange, service: Service): OwnAnswer {
+/** Browsers are shown the way to the form, or the form and why it is needed again; programs could make nothing of a page. */
+export function mustLogIn(
+  exchange: Exchange,
+  service: Service,
+  because?: 'bad' | 'expired'
+): OwnAnswer {
   const { request } = exchange;
   const isPage =
     (request.method === 'GET' || request.method === 'HEAD') &&
@@ -176,7 +176,9 @@ function mustLogIn(exchange: Exchange, service: Service): OwnAnswer {
     const isOwa = request.header('x-owa-actionname') ?? request.header('x-requested-with');
     return { status: isOwa === undefined ? 401 : 440, fields: pageFields, body: '' };
   }
-  return toLogin(exchange, service);
+  return because === undefined
+    ? toLogin(exchange, service)
+    : signInAgain(exchange, service, because);
 }
 
 function challenge({ domain }: EspSettings): OwnAnswer {

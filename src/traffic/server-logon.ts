@@ -13,19 +13,17 @@ import { AnswerParser } from '../http1/parse-head.ts';
 import { Connection } from '../net/connection.ts';
 import { dial } from '../net/dial.ts';
 import type { RealServer } from '../service/real-server.ts';
+import type { Service } from '../service/virtual-service.ts';
 import { connectTimeoutMs, sourceAddress } from './dialling.ts';
 import { logGate } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
-import { serverLogonOf } from './pre-auth.ts';
+import { mustLogIn, serverLogonOf } from './pre-auth.ts';
 
 const answerTimeMs = 15_000;
 /** A session that needs it more often gets nowhere: then people see the server's own form. */
 const logonsMax = 3;
 const logonsTimeMs = 60_000;
-
-/** What OWA's form says of a name and password that it does not know (kemp-esp 9). */
-const wrongPassword = 'reason=2';
 
 interface Attempts {
   readonly sinceMs: number;
@@ -37,7 +35,7 @@ const attemptsOf = new WeakMap<Pass, Attempts>();
 /** What the server made of it. `cookies` are values of Set-Cookie. */
 type ServerLogon =
   | { readonly outcome: 'welcome'; readonly cookies: readonly string[] }
-  | { readonly outcome: 'denied' | 'expired'; readonly reason: string };
+  | { readonly outcome: 'wrong-password' | 'expired' | 'denied'; readonly reason: string };
 
 /** Whether the server would show this request its form. */
 export function needsServerLogon({ pass, service, request }: Exchange): boolean {
@@ -47,10 +45,12 @@ export function needsServerLogon({ pass, service, request }: Exchange): boolean 
 
 /**
  * Signs the user in at a real server and sends the client the same way again, with the cookies. A
- * request that is no GET cannot be sent again. Throws `ProxyError`.
+ * request that is no GET cannot be sent again. Where the server does not take the password any more he
+ * has to sign in anew. Throws `ProxyError`.
  */
 export async function logOnToServer(
   exchange: Exchange,
+  service: Service,
   server: RealServer,
   pass: Pass
 ): Promise<OwnAnswer> {
@@ -61,16 +61,20 @@ export async function logOnToServer(
   if (found.outcome !== 'welcome') {
     const about = { server: server.settings.name, reason: found.reason };
     logGate(exchange, 'security', { outcome: 'server refused', user: pass.user, about });
-    // Another try with it is another step to an account that the directory locks.
-    if (found.reason === wrongPassword) session.traffic.passes.logoff(pass.key);
-    throw new ProxyError('forbidden', 'server', `its log-on form said ${found.reason}`);
+    if (found.outcome === 'denied') {
+      throw new ProxyError('forbidden', 'server', `its log-on form said ${found.reason}`);
+    }
+    // The password was good when he signed in. Another try with it is another step to an account
+    // that the directory locks.
+    session.traffic.passes.logoff(pass.key);
+    return mustLogIn(exchange, service, found.outcome === 'expired' ? 'expired' : 'bad');
   }
   const cookies = found.cookies.map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 440, fields: cookies + pageFields, body: '' };
   }
-  const wanted = request.bytes.toString('latin1', request.pathStart, request.targetEnd);
-  return { status: 302, fields: `Location: ${wanted}\r\n${cookies}${pageFields}`, body: '' };
+  const location = `Location: ${request.pathAndQuery}\r\n`;
+  return { status: 302, fields: location + cookies + pageFields, body: '' };
 }
 
 /**
@@ -88,8 +92,7 @@ export function backFromServerForm(
     head.status === 302 && /\/owa\/auth\/logon\.aspx/i.test(head.header('location') ?? '');
   if (!leads || request.method !== 'GET' || !mayTry(pass)) return before;
   const edits = before ?? new HeadEdits(head);
-  const wanted = request.bytes.toString('latin1', request.pathStart, request.targetEnd);
-  edits.replace('location', () => wanted);
+  edits.replace('location', () => request.pathAndQuery);
   for (const cookie of expiredExchangeCookies) edits.add('Set-Cookie', cookie);
   return edits;
 }
@@ -142,9 +145,8 @@ async function postForm(
 function requestOf({ request, service }: Exchange, name: string, password: string): Buffer {
   const form = service?.settings.esp?.serverForm;
   if (form === undefined) throw new Error('no server form');
-  const scheme = 'https';
-  const bare = name.slice(Math.max(name.indexOf('\\') + 1, 0)).replace(/@.*$/, '');
-  const destination = `${scheme}://${request.authority}${request.path}`;
+  const bare = name.slice(name.indexOf('\\') + 1).replace(/@.*$/, '');
+  const destination = `https://${request.authority}${request.path}`;
   const values = [destination, form.usernameOnly ? bare : name, password];
   const body = form.post.replace(/%s/g, () => encodeURIComponent(values.shift() ?? ''));
   const head =
@@ -203,9 +205,8 @@ function judge(head: AnswerHead): ServerLogon {
     return { outcome: 'welcome', cookies };
   }
   if (/expiredpassword/i.test(location)) return { outcome: 'expired', reason: 'password expired' };
-  const reason = /[?&]reason=(\d{1,3})/.exec(location)?.[1];
-  return {
-    outcome: 'denied',
-    reason: reason === undefined ? `answered ${head.status}` : `reason=${reason}`
-  };
+  // What OWA's form says of a name and password that it does not know is 2 (kemp-esp 9).
+  const code = /[?&]reason=(\d{1,3})/.exec(location)?.[1];
+  const reason = code === undefined ? `answered ${head.status}` : `reason=${code}`;
+  return { outcome: code === '2' ? 'wrong-password' : 'denied', reason };
 }

@@ -50,7 +50,7 @@ t.test('the defaults of a service with ESP, and of one without', async (t) => {
       serverForm: {
         path: '/owa/auth.owa',
         post:
-          'destination=%s#authRedirect=true&flags=4&forcedownlevel=0' +
+          'destination=%s%23authRedirect=true&flags=4&forcedownlevel=0' +
           '&username=%s&password=%s&passwordText=&isUtf8=1',
         usernameOnly: false
       }

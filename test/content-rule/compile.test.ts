@@ -3,22 +3,7 @@
 import t, { type Test } from 'tap';
 import type { ContentRule, RequestFacts } from '../../src/content-rule/content-rule.ts';
 import { compileRule } from '../../src/content-rule/compile.ts';
-
-const plain: ContentRule = {
-  name: 'rule',
-  type: 'matchContent',
-  setOnMatch: 0,
-  onlyOnFlag: 0,
-  onlyOnNoFlag: 0,
-  matchType: 'regex',
-  pattern: '',
-  noCase: false,
-  negate: false,
-  incHost: false,
-  incQuery: false,
-  header: '',
-  mustFail: false
-};
+import { contentRule } from '../fixture/content-rule.ts';
 
 function request(path: string, more: Partial<Record<string, string>> = {}): RequestFacts {
   return {
@@ -37,7 +22,7 @@ function matches(
   path: string,
   more?: Partial<Record<string, string>>
 ): boolean {
-  return compileRule({ ...plain, ...rule })(request(path, more));
+  return compileRule(contentRule(rule))(request(path, more));
 }
 
 /** `yes` and `no` are paths. */
@@ -190,13 +175,13 @@ t.test('what cannot work is refused in words that cure', async (t) => {
   ];
   for (const [rule, words] of cases) {
     try {
-      compileRule({ ...plain, ...rule });
+      compileRule(contentRule(rule));
       t.fail(`${rule.pattern} is refused`);
     } catch (error) {
       t.match(String(error), words, rule.pattern || 'empty');
     }
   }
-  t.doesNotThrow(() => compileRule({ ...plain, pattern: 'x'.repeat(250) }), '250 are allowed');
+  t.doesNotThrow(() => compileRule(contentRule({ pattern: 'x'.repeat(250) })), '250 are allowed');
 });
 
 t.test('no input makes a rule run wild', async (t) => {
@@ -211,7 +196,7 @@ t.test('no input makes a rule run wild', async (t) => {
     ['/^\\/owa.*/', '/OWA/' + 'a'.repeat(size), true]
   ];
   for (const [pattern, text, expected] of cases) {
-    const matcher = compileRule({ ...plain, pattern, noCase: true });
+    const matcher = compileRule(contentRule({ pattern, noCase: true }));
     const before = process.cpuUsage();
     t.equal(matcher(request(text)), expected, pattern);
     const { user, system } = process.cpuUsage(before);

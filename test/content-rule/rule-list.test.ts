@@ -5,6 +5,7 @@ import { compileRule, neededTexts } from '../../src/content-rule/compile.ts';
 import type { ContentRule, Matcher, RequestFacts } from '../../src/content-rule/content-rule.ts';
 import { requiredTexts } from '../../src/content-rule/required-text.ts';
 import { RuleList, type ListedRule } from '../../src/content-rule/rule-list.ts';
+import { contentRule } from '../fixture/content-rule.ts';
 import { seeded } from '../fixture/random.ts';
 
 interface Listed extends ListedRule {
@@ -12,26 +13,10 @@ interface Listed extends ListedRule {
   readonly matches: Matcher;
 }
 
-const plain: ContentRule = {
-  name: 'rule',
-  type: 'matchContent',
-  setOnMatch: 0,
-  onlyOnFlag: 0,
-  onlyOnNoFlag: 0,
-  matchType: 'regex',
-  pattern: '',
-  noCase: false,
-  negate: false,
-  incHost: false,
-  incQuery: false,
-  header: '',
-  mustFail: false
-};
-
 function listOf(rules: readonly Partial<ContentRule>[]): RuleList<Listed> {
   return new RuleList(
     rules.map((some, order) => {
-      const rule = { ...plain, ...some };
+      const rule = contentRule(some);
       return { rule, order, matches: compileRule(rule), needs: neededTexts(rule) };
     })
   );
@@ -188,7 +173,7 @@ t.test('seeded: the same answers as one after the other', async (t) => {
     while (rules.length < 60) {
       const rule = randomRule();
       try {
-        compileRule({ ...plain, ...rule });
+        compileRule(contentRule(rule));
         rules.push(rule);
       } catch {
         // Not every text is an expression.

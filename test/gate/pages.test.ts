@@ -46,7 +46,7 @@ t.test('the form is what clients of a LoadMaster know', async (t) => {
   t.match(input(page, 'curlid'), 'type="hidden" name="curlid" value="0-abc"');
   t.match(input(page, 'curlmode'), 'value="0"');
   t.match(input(page, 'username'), /type="text".*autocomplete="username"/s);
-  t.match(input(page, 'password'), /type="password".*maxlength="128".*"current-password"/s);
+  t.match(input(page, 'password'), /type="password".*maxlength="256".*"current-password"/s);
   t.match(input(page, 'pubpriv', '0'), 'checked');
   t.notMatch(input(page, 'pubpriv', '1'), 'checked');
   t.match(page, '<p class="greeting">Please enter your Exchange credentials</p>');

@@ -63,6 +63,8 @@ export function cookie(head: string, name: string): string {
 }
 
 export interface LoginForm {
+  /** Where it is. */
+  readonly location: string;
   readonly login: string;
   readonly curl: string;
   readonly curlid: string;
@@ -72,10 +74,14 @@ export async function openForm(client: Peer, target: string): Promise<LoginForm>
   const { head } = await ask(client, target, html);
   const location = field(head, 'location');
   const [, curl = '', curlid = ''] = /curl=([^&]*)&curlid=([^&]*)/.exec(location) ?? [];
-  return { login: cookie(head, '__Host-lmlogin'), curl, curlid };
+  return { location, login: cookie(head, '__Host-lmlogin'), curl, curlid };
 }
 
-export function formBody(form: LoginForm, user: string, password: string): string {
+export function formBody(
+  form: Pick<LoginForm, 'curl' | 'curlid'>,
+  user: string,
+  password: string
+): string {
   const { curl, curlid } = form;
   return new URLSearchParams({ curl, curlid, username: user, password, pubpriv: '0' }).toString();
 }

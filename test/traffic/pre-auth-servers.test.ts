@@ -152,8 +152,32 @@ t.test('server form: a password that is no longer right is not tried again', asy
     socket.end(`HTTP/1.1 302 Found\r\nLocation: ${wrong}\r\nContent-Length: 0\r\n\r\n`)
   );
   const { session } = await logOn(client);
-  t.match((await ask(client, '/owa/', html + session)).head, /^HTTP\/1.1 403 /);
+  const { head, body } = await ask(client, '/owa/?a=b', html + session);
+  t.match(head, /^HTTP\/1.1 200 [^]*Set-Cookie: __Host-lmdata=; /);
+  t.match(body, /check your user name and your password/);
+  t.match(body, /name="curl" value="L2fowaL2fL3faL3db"/);
   t.equal(passes.loggedOff.length, 1, 'the directory would lock the account');
+});
+
+t.test('server form: a password that has expired meanwhile', async (t) => {
+  const { site, origin, passes } = await scene(t, {
+    serverMode: 'form',
+    passwordChange: { url: '/change', message: 'Choose a new one.' }
+  });
+  const expired = '/owa/auth/expiredpassword.aspx?url=/owa/auth.owa';
+  origin.serve((socket) =>
+    socket.end(`HTTP/1.1 302 Found\r\nLocation: ${expired}\r\nContent-Length: 0\r\n\r\n`)
+  );
+  const asked = async (fields: string, method?: string): Promise<string> => {
+    const client = await site.client();
+    const { session } = await logOn(client);
+    const { head, body } = await ask(client, '/owa/', fields + session, method);
+    return head + body;
+  };
+  const page = await asked(html);
+  t.match(page, /^HTTP\/1.1 200 [^]*Choose a new one\.[^]*href="\/change"/);
+  t.match(await asked('X-OWA-ActionName: x\r\n', 'POST'), /^HTTP\/1.1 440 /);
+  t.equal(passes.loggedOff.length, 2, 'it opens nothing any more');
 });
 
 t.test('server form: a server that always shows its form makes no endless loop', async (t) => {

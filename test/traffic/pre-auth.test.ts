@@ -1,80 +1,14 @@
 // Pre-authentication on real sockets: what a client is told, and what of it a server ever sees.
 
-import t, { type Test } from 'tap';
-import type { EspSettings } from '../../src/config/model.ts';
+import t from 'tap';
+import { contentRule } from '../fixture/content-rule.ts';
 import { espSettings } from '../fixture/esp.ts';
-import { LocalPasses } from '../fixture/passes.ts';
-import { startOrigin } from '../fixture/origin.ts';
-import type { Peer } from '../fixture/peer.ts';
 import { openSite } from '../fixture/site.ts';
-
-const html = 'Accept: text/html,*/*\r\n';
-
-async function guarded(
-  t: Test,
-  esp: Partial<EspSettings>,
-  passes = new LocalPasses({ alice: 'right' })
-) {
-  const origin = await startOrigin();
-  t.teardown(() => origin.close());
-  origin.serve((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
-  const settings = { esp: espSettings(esp) };
-  const site = await openSite(t, {
-    passes,
-    subVSs: [{ name: 'OWA', prefix: '/', servers: [origin.port], settings }]
-  });
-  return { site, origin, passes, client: await site.client() };
-}
-
-function ask(
-  client: Peer,
-  target: string,
-  fields = '',
-  method = 'GET'
-): Promise<{ head: string; body: string }> {
-  client.send(`${method} ${target} HTTP/1.1\r\nHost: mail.example.com\r\n${fields}\r\n`);
-  return client.message(method === 'HEAD' ? 'bodyless' : 'any');
-}
-
-function field(head: string, name: string): string {
-  return new RegExp(`^${name}: (.*)\r$`, 'im').exec(head)?.[1] ?? '';
-}
-
-function cookie(head: string, name: string): string {
-  return new RegExp(`^set-cookie: (${name}=[^;]*)`, 'im').exec(head)?.[1] ?? '';
-}
-
-/** Gets the form and sends it; the answer to that. */
-async function logOn(
-  client: Peer,
-  { user = 'alice', password = 'right', target = '/owa/?a=b', extra = '' } = {}
-) {
-  const redirect = await ask(client, target, html);
-  const page = await ask(
-    client,
-    field(redirect.head, 'location'),
-    html + `Cookie: ${cookie(redirect.head, '__Host-lmlogin')}\r\n`
-  );
-  const login = cookie(redirect.head, '__Host-lmlogin') || cookie(page.head, '__Host-lmlogin');
-  const hidden = (name: string): string =>
-    new RegExp(`name="${name}" value="([^"]*)"`).exec(page.body)?.[1] ?? '';
-  const body = new URLSearchParams({
-    curl: hidden('curl'),
-    curlid: hidden('curlid'),
-    curlmode: '0',
-    username: user,
-    password,
-    pubpriv: '0'
-  }).toString();
-  client.send(
-    `POST /lm_auth_proxy?LMLogon HTTP/1.1\r\nHost: mail.example.com\r\nCookie: ${login}\r\n${extra}` +
-      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-  );
-  return { redirect, page, answer: await client.message() };
-}
+import { ask, cookie, field, formBody, html, logOn, ok, openForm } from './pre-auth-scene.ts';
+import { post, scene } from './pre-auth-scene.ts';
 
 t.test('form: who has no session is shown the way, and nothing reaches the server', async (t) => {
-  const { client, origin } = await guarded(t, {});
+  const { client, origin } = await scene(t);
   const { head } = await ask(client, '/owa/?a=b', html);
   t.match(head, /^HTTP\/1.1 302 /);
   t.match(
@@ -90,9 +24,15 @@ t.test('form: who has no session is shown the way, and nothing reaches the serve
 });
 
 t.test('form: a login leads back, with a session that the server never sees', async (t) => {
-  const { client, origin, passes, site } = await guarded(t, {});
-  const { page, answer } = await logOn(client);
+  const { client, origin, passes, site } = await scene(t);
+  const { location, login } = await openForm(client, '/owa/?a=b');
+  const page = await ask(client, location, `${html}Cookie: ${login}\r\n`);
   t.match(page.head, /^HTTP\/1.1 200 /);
+  const hidden = (name: string): string =>
+    new RegExp(`name="${name}" value="([^"]*)"`).exec(page.body)?.[1] ?? '';
+  const sent = { curl: hidden('curl'), curlid: hidden('curlid') };
+  client.send(post(login, formBody(sent, 'alice', 'right')));
+  const answer = await client.message();
   t.match(answer.head, /^HTTP\/1.1 302 /);
   t.equal(field(answer.head, 'location'), '/owa/?a=b');
   t.match(
@@ -125,13 +65,16 @@ t.test('form: a login leads back, with a session that the server never sees', as
 });
 
 t.test('form: the wrong password, and what is not ours', async (t) => {
-  const { client, origin, passes } = await guarded(t, {});
-  const { answer } = await logOn(client, { password: 'wrong' });
+  const { client, origin, passes } = await scene(t);
+  const form = await openForm(client, '/owa/');
+  client.send(post(form.login, formBody(form, 'alice', 'wrong')));
+  const answer = await client.message();
   t.match(answer.head, /^HTTP\/1.1 200 /);
   t.match(answer.body, /check your user name and your password/);
   t.equal(cookie(answer.head, '__Host-lmdata'), '');
-  const foreign = await logOn(client, { extra: 'Origin: https://evil.example\r\n' });
-  t.match(foreign.answer.body, /had been open for a while/);
+  const foreign = 'Origin: https://evil.example\r\n';
+  client.send(post(form.login, formBody(form, 'alice', 'right'), foreign));
+  t.match((await client.message()).body, /had been open for a while/);
   t.equal(passes.asked.length, 1, 'nobody is asked about a form of others');
   for (const forged of ['x'.repeat(43), '']) {
     t.match(
@@ -143,8 +86,8 @@ t.test('form: the wrong password, and what is not ours', async (t) => {
 });
 
 t.test('logoff ends the session', async (t) => {
-  const { client, origin, passes } = await guarded(t, {});
-  const session = `Cookie: ${cookie((await logOn(client)).answer.head, '__Host-lmdata')}\r\n`;
+  const { client, origin, passes } = await scene(t);
+  const { session } = await logOn(client);
   t.match((await ask(client, '/owa/', session)).head, /^HTTP\/1.1 200 /);
   const { head, body } = await ask(client, '/owa/logoff.owa?x', session);
   t.match(head, /set-cookie: __Host-lmdata=; /i);
@@ -157,19 +100,20 @@ t.test('logoff ends the session', async (t) => {
 
 t.test('hosts and directories, in every mode', async (t) => {
   for (const clientMode of ['delegate', 'basic', 'form'] as const) {
-    const { client, origin } = await guarded(t, { clientMode, serverMode: 'none' });
+    const narrow = { clientMode, serverMode: 'none', allowedDirectories: ['/owa/*'] } as const;
+    const { client, origin } = await scene(t, narrow);
     client.send('GET /owa/ HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n');
     t.match((await client.message()).head, /^HTTP\/1.1 403 /);
-    const again = await guarded(t, { clientMode, serverMode: 'none' });
-    t.match((await ask(again.client, '/other')).head, /^HTTP\/1.1 403 /);
-    const third = await guarded(t, { clientMode, serverMode: 'none' });
+    const again = await scene(t, narrow);
+    t.match((await ask(again.client, '/owa-other')).head, /^HTTP\/1.1 403 /);
+    const third = await scene(t, narrow);
     t.match((await ask(third.client, '/owa/%2e%2e/other')).head, /^HTTP\/1.1 400 /);
     for (const one of [origin, again.origin, third.origin]) t.equal(one.seen().length, 0);
   }
 });
 
 t.test('basic: asked once, then known; delegate and excluded paths go on', async (t) => {
-  const basic = await guarded(t, { clientMode: 'basic', excludedDirectories: ['/owa/open*'] });
+  const basic = await scene(t, { clientMode: 'basic', excludedDirectories: ['/owa/open*'] });
   const { client, origin, passes } = basic;
   const { head } = await ask(client, '/owa/');
   t.match(head, /^HTTP\/1.1 401 /);
@@ -186,7 +130,7 @@ t.test('basic: asked once, then known; delegate and excluded paths go on', async
     /^HTTP\/1.1 200 /
   );
   t.match(origin.seen().toString(), /Basic eDp5/);
-  const delegate = await guarded(t, { clientMode: 'delegate', serverMode: 'none' });
+  const delegate = await scene(t, { clientMode: 'delegate', serverMode: 'none' });
   t.match(
     (await ask(delegate.client, '/owa/', 'Authorization: NTLM abc\r\n')).head,
     /^HTTP\/1.1 200 /
@@ -195,44 +139,36 @@ t.test('basic: asked once, then known; delegate and excluded paths go on', async
 });
 
 t.test('server form: signed in once, cookies handed on', async (t) => {
-  const { client, origin } = await guarded(t, { serverMode: 'form' });
+  const { client, origin } = await scene(t, { serverMode: 'form' });
   origin.serve((socket, bytes) => {
     const text = bytes.toString('latin1');
     if (text.startsWith('POST /owa/auth.owa')) {
-      const ok = text.includes('username=alice&password=right');
+      const isRight = text.includes('username=alice&password=right');
       socket.end(
-        ok
+        isRight
           ? 'HTTP/1.1 302 Found\r\nLocation: /owa/\r\nSet-Cookie: cadata=abc; path=/; HttpOnly\r\nSet-Cookie: cadataTTL=x; path=/\r\nContent-Length: 0\r\n\r\n'
           : 'HTTP/1.1 302 Found\r\nLocation: /owa/auth/logon.aspx?reason=2\r\nContent-Length: 0\r\n\r\n'
       );
-    } else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    } else socket.write(ok);
   });
-  const session = cookie((await logOn(client)).answer.head, '__Host-lmdata');
-  const first = await ask(client, '/owa/?a=b', `${html}Cookie: ${session}\r\n`);
+  const { session } = await logOn(client);
+  const first = await ask(client, '/owa/?a=b', html + session);
   t.match(first.head, /^HTTP\/1.1 302 /);
   t.equal(field(first.head, 'location'), '/owa/?a=b');
   t.match(first.head, /set-cookie: cadata=abc; path=\/; HttpOnly\r\nset-cookie: cadataTTL=x/i);
-  const then = await ask(client, '/owa/?a=b', `${html}Cookie: ${session}; cadata=abc\r\n`);
+  const then = await ask(client, '/owa/?a=b', html + session.replace('\r', '; cadata=abc\r'));
   t.match(then.head, /^HTTP\/1.1 200 /);
   t.notMatch(origin.seen().toString(), /Authorization/i);
 });
 
 t.test('whom a rule keeps out gets no form', async (t) => {
-  const rule = {
+  const rule = contentRule({
     name: 'not from here',
-    type: 'matchContent' as const,
-    matchType: 'prefix' as const,
+    matchType: 'prefix',
     pattern: '127.',
     header: 'src-ip',
-    noCase: false,
-    negate: false,
-    incHost: false,
-    incQuery: false,
-    mustFail: true,
-    setOnMatch: 0,
-    onlyOnFlag: 0,
-    onlyOnNoFlag: 0
-  };
+    mustFail: true
+  });
   const site = await openSite(t, {
     subVSs: [{ name: 'OWA', prefix: '/', servers: [1], settings: { esp: espSettings() } }],
     service: { preProcessRules: [rule] }
