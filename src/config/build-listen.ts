@@ -1,7 +1,7 @@
 // On which ports a service listens beside its own, and whom it lets in there.
 
-import type { Surroundings } from './build.ts';
 import type { VirtualService } from './model.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { ServiceSettings } from './vocabulary/file.ts';
 
 type Listening = Pick<VirtualService, 'extraPorts' | 'acceptProxyProtocol' | 'clientConnsLimit'>;

@@ -5,13 +5,13 @@ import { findCipherSet, unknownCiphers } from '../tls/cipher-sets.ts';
 import type { ClientCertFields } from '../tls/settings.ts';
 import { protocolsOf } from '../tls/protocols.ts';
 import { readAuthorities } from './build-reencrypt.ts';
-import type { Surroundings } from './build.ts';
 import { selfSignedName, type CertificateBook } from './certificates.ts';
 import type { ServiceEntry } from './expand.ts';
 import type { Located } from './kind.ts';
 import type { Certificate, ServiceTls } from './model.ts';
 import { nearest } from './nearest.ts';
 import { quote, type Report } from './problem.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { ServiceSettings } from './vocabulary/file.ts';
 
 /** What means nothing where TLS does not end here. */

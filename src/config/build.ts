@@ -1,39 +1,23 @@
 // From an expanded entry to a virtual service of the model: defaults filled in, references
 // resolved, and what one setting says about another judged.
 
-import { buildCheck, buildMinimum, type Timing } from './build-check.ts';
+import { buildCheck, buildMinimum } from './build-check.ts';
 import { buildEsp } from './build-esp.ts';
 import { buildListening } from './build-listen.ts';
 import { buildPersistence, judgeOwnCookies } from './build-persistence.ts';
-import { buildServers, buildStandby, type Resolve } from './build-servers.ts';
-import type { SsoDomainBook } from './build-sso-domain.ts';
+import { buildServers, buildStandby } from './build-servers.ts';
 import { buildReencrypt } from './build-reencrypt.ts';
 import { buildTcp, chooseVsType } from './build-tcp.ts';
 import { buildTls } from './build-tls.ts';
-import type { CertificateBook } from './certificates.ts';
 import type { ServiceEntry, SubVSEntry } from './expand.ts';
 import { judgeEsp } from './judge-esp.ts';
 import { judgeCheck } from './judge-tcp.ts';
 import type { RealServer, Service, SubVirtualService, VirtualService } from './model.ts';
 import { unescapeSlashes } from './percent.ts';
 import type { Report } from './problem.ts';
-import { chooseRuleLists, chooseRules, type RuleBook } from './rules.ts';
+import { chooseRuleLists, chooseRules } from './rules.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
-
-/** What a virtual service needs to know of the rest of the file. */
-export interface Surroundings {
-  readonly folder: string;
-  readonly timing: Timing;
-  readonly subnetOriginating: boolean;
-  readonly trustsProxies: boolean;
-  readonly certificates: CertificateBook;
-  readonly rules: RuleBook;
-  readonly templateRules: RuleBook;
-  readonly ssoDomains: SsoDomainBook;
-  readonly resolve: Resolve;
-  readonly report: Report;
-  readonly warn: (text: string) => void;
-}
 
 const idleTimeDefault = 660;
 const redirectCodes: readonly number[] = [301, 302, 303, 307, 308];

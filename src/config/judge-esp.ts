@@ -2,13 +2,13 @@
 
 import { compileHosts } from '../gate/allowed-host.ts';
 import { compileGlobs } from '../gate/glob.ts';
-import type { Surroundings } from './build.ts';
 import type { ServiceEntry } from './expand.ts';
 import { judgeExclusions } from './judge-exclusions.ts';
 import type { EspSettings, Service, SubVirtualService } from './model.ts';
 import { nearest } from './nearest.ts';
 import { quote } from './problem.ts';
 import type { Setting } from './section.ts';
+import type { Surroundings } from './surroundings.ts';
 import { blame } from './validate.ts';
 import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
 import type { espVocabulary } from './vocabulary/esp.ts';

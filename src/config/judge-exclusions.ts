@@ -2,10 +2,10 @@
 
 import { compileGlobs } from '../gate/glob.ts';
 import { isPlaceholder } from './build-esp.ts';
-import type { Surroundings } from './build.ts';
 import type { ServiceEntry } from './expand.ts';
 import type { EspSettings } from './model.ts';
 import { quote } from './problem.ts';
+import type { Surroundings } from './surroundings.ts';
 import { blame } from './validate.ts';
 import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
 

@@ -1,20 +1,22 @@
 // Virtual hosts that a service answers to: `mail.example.com`, `*.example.com`.
 
+import { compileWildcard } from './wildcard.ts';
+
 /** Whether a Host value, with or without port, names one of these. None at all: never. */
 export function compileHosts(hosts: readonly string[]): (host: string) => boolean {
   const names = new Set<string>();
-  const patterns: string[][] = [];
+  const patterns: ((host: string) => boolean)[] = [];
   let all = false;
   for (const host of hosts.map(plainHost)) {
     if (host === '*') all = true;
-    else if (host.includes('*')) patterns.push(host.split('.'));
+    else if (host.includes('*')) patterns.push(compileLabels(host));
     else if (host !== '') names.add(host);
   }
   return (value) => {
     if (names.has(value)) return true; // as nearly all come
     const host = plainHost(value);
     if (host === '') return false;
-    return all || names.has(host) || patterns.some((labels) => fits(host, labels));
+    return all || names.has(host) || patterns.some((test) => test(host));
   };
 }
 
@@ -25,22 +27,11 @@ function plainHost(value: string): string {
 }
 
 /** `*` stands for a label, or for a part of one: `mail*.example.com`. It never crosses a dot. */
-function fits(host: string, pattern: readonly string[]): boolean {
-  const labels = host.split('.');
-  return labels.length === pattern.length && labels.every((label, i) => isLike(label, pattern[i]));
-}
-
-function isLike(label: string, pattern: string | undefined): boolean {
-  if (pattern === undefined || label === '') return false;
-  const [head = '', ...rest] = pattern.split(/\*+/);
-  const tail = rest.pop();
-  if (tail === undefined) return label === pattern;
-  if (!label.startsWith(head) || !label.endsWith(tail)) return false;
-  let at = head.length;
-  for (const part of rest) {
-    const found = label.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return at <= label.length - tail.length;
+function compileLabels(pattern: string): (host: string) => boolean {
+  const tests = pattern.split('.').map(compileWildcard);
+  return (host) => {
+    const labels = host.split('.');
+    if (labels.length !== tests.length) return false;
+    return tests.every((test, i) => labels[i] !== '' && test(labels[i] ?? ''));
+  };
 }
