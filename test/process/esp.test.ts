@@ -273,10 +273,15 @@ t.test('the template with ESP', async (t) => {
   await t.test('and lets in again who was blocked', async (t) => {
     const bob = site.browser();
     for (let n = 0; n < 3; n++) await bob.signIn('CORP\\bob', wrong);
-    const binds = site.ldap.records.length;
+    // Of him: the directory is checked meanwhile, too.
+    const binds = (): number =>
+      site.ldap.records.filter(({ operation, name }) => operation === 'bind' && /bob/i.test(name))
+        .length;
+    const before = binds();
+    t.not(before, 0);
     const blocked = await bob.signIn('bob', password);
     t.equal(statusOf(blocked), 200);
-    t.equal(site.ldap.records.length, binds, 'the directory is not asked');
+    t.equal(binds(), before, 'the directory is not asked');
     t.match((await site.gate()).preAuthentication.blocked.list, [{ user: 'bob' }]);
     t.match((await site.sessions('list')).stdout, /\nBLOCKED .*\nbob +corp\.example +20/);
     t.match(await site.sessions('unlock', 'bob@corp.example'), {
@@ -316,8 +321,8 @@ t.test('the template with ESP', async (t) => {
 
   await t.test('the Authentication Proxy makes nothing up', async (t) => {
     for (const server of servers) await server.close();
-    const status = await statusWhen(site.admin, (one) => serviceOf(one, 'Mail').status !== 'Up');
-    t.equal(serviceOf(status, 'Mail').status, 'Down');
+    // "Security Down" while the servers of one with a form still count as up.
+    const status = await statusWhen(site.admin, (one) => serviceOf(one, 'Mail').status === 'Down');
     t.not(serviceOf(status, 'Mail', 'Authentication Proxy').status, 'Up');
   });
 
