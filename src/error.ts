@@ -14,6 +14,7 @@ export const errorCodes = [
   'rule-must-fail',
   'forbidden',
   'no-server',
+  'no-directory',
   'cannot-connect',
   'server-closed',
   'server-timeout',

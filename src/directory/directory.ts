@@ -47,11 +47,6 @@ export type LogonResult = (
   readonly server: string | undefined;
 };
 
-export type MembershipResult = (
-  | { readonly outcome: 'member' }
-  | { readonly outcome: 'stranger' | 'unavailable'; readonly reason: string }
-) & { readonly server: string | undefined };
-
 export interface DirectoryOptions {
   /** Something about its servers is other than before. */
   readonly onChange?: (health: DirectoryHealth) => void;
@@ -119,6 +114,12 @@ export class Directory {
     return typeof name === 'string' ? undefined : name.key;
   }
 
+  /** Why there is no such name; for the log, and holds none of it. */
+  whyNoName(user: string): string {
+    const name = readLogonName(user, this.#settings);
+    return typeof name === 'string' ? name : '';
+  }
+
   /** By which name the real servers hear of somebody who was welcome. */
   serverName(user: string): string {
     const name = readLogonName(user, this.#settings);
@@ -147,50 +148,6 @@ export class Directory {
     if (answer.outcome !== 'welcome') return { ...answer, server };
     const principal = principalName(name, this.#settings);
     return { ...answer, principal, accountName: name.account, server };
-  }
-
-  /**
-   * About somebody who was welcome before. The test user asks, or he himself where his password is
-   * at hand.
-   */
-  async isMember(user: string, list: GroupList, password?: string): Promise<MembershipResult> {
-    const name = readLogonName(user, this.#settings);
-    if (typeof name === 'string') return { outcome: 'stranger', reason: name, server: undefined };
-    const asker = this.#asker(name, password);
-    if (typeof asker === 'string') {
-      return { outcome: 'unavailable', reason: asker, server: undefined };
-    }
-    const reply = await this.#ask(async (conversation, server) => {
-      const verdict = await this.#bind(conversation, asker.name, asker.password);
-      if (verdict.outcome !== 'welcome') return { refused: verdict.reason };
-      return this.#groupsOf(conversation, server, name, [list]);
-    });
-    if (reply.answer === undefined) {
-      return { outcome: 'unavailable', reason: reply.reason, server: undefined };
-    }
-    const { answer, server } = reply;
-    if ('refused' in answer) {
-      const reason = `whoever asks about groups is refused: ${answer.refused}`;
-      return { outcome: 'unavailable', reason, server };
-    }
-    const { memberOf, groupTrouble } = answer;
-    if (memberOf[0] === true) return { outcome: 'member', server };
-    return groupTrouble === ''
-      ? { outcome: 'stranger', reason: 'in none of the permitted groups', server }
-      : { outcome: 'unavailable', reason: groupTrouble, server };
-  }
-
-  #asker(
-    name: LogonName,
-    password: string | undefined
-  ): { readonly name: LogonName; readonly password: string } | string {
-    if (password !== undefined) return whyNoPassword(password) ?? { name, password };
-    const { testUser } = this.#settings;
-    if (testUser === undefined) return 'there is no test user to ask about groups';
-    const testName = readLogonName(testUser.name, this.#settings);
-    return typeof testName === 'string'
-      ? `the test user cannot log on: ${testName}`
-      : { name: testName, password: testUser.password };
   }
 
   async #ask<Answer>(

@@ -75,7 +75,7 @@ export async function findMemberships(
     const permitted = names.flatMap((one) => groups.get(one) ?? []);
     memberOf.push(await isInOne(conversation, user, permitted, nested, bases.domain));
   }
-  const unknown = wanted.filter((one) => !groups.has(one));
+  const unknown = wanted.filter((one) => !groups.has(one)).map((one) => JSON.stringify(one));
   const groupTrouble = unknown.length > 0 ? `no one group of this name: ${unknown.join(', ')}` : '';
   return { memberOf, groupTrouble };
 }

@@ -165,8 +165,12 @@ export function leadsTo(attribute: string, value: string): Filter {
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown trouble';
   const { code } = error as NodeJS.ErrnoException;
-  return code === undefined ? error.message : (reasons[code] ?? `${error.message.slice(0, 200)}`);
+  if (code === undefined) return error.message;
+  return reasons[code] ?? (code.startsWith('ERR_SSL_') ? noTls : error.message.slice(0, 200));
 }
+
+const noTls = 'it does not speak TLS as we do; is it the port for ldap-ldaps?';
+const notTrusted = 'its certificate is signed by nobody whom we trust; caFile says who may sign it';
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -175,5 +179,14 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no address for its name',
   EAI_AGAIN: 'no answer from the name servers',
   EHOSTUNREACH: 'no way to its network',
-  ENETUNREACH: 'no way to its network'
+  ENETUNREACH: 'no way to its network',
+  EPROTO: noTls,
+  SELF_SIGNED_CERT_IN_CHAIN: notTrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: notTrusted,
+  UNABLE_TO_GET_ISSUER_CERT: notTrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: notTrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: notTrusted,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than the one under server',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet'
 };

@@ -43,7 +43,7 @@ function opened<Opened extends Socket>(
   event: 'connect' | 'secureConnect',
   signal: AbortSignal
 ): Promise<Opened> {
-  return whileOpen(socket, signal, (resolve) => {
+  return whileOpen(socket, signal, 'it closed the connection', (resolve) => {
     socket.once(event, () => resolve(socket));
   });
 }
@@ -57,7 +57,8 @@ const startTlsRequest = Buffer.concat([
 async function askForTls(socket: Socket, signal: AbortSignal): Promise<void> {
   let received: Buffer = Buffer.alloc(0);
   let gather: ((chunk: Buffer) => void) | undefined;
-  const answer = await whileOpen<Buffer>(socket, signal, (resolve, reject) => {
+  const ifClosed = 'it closed the connection when it was asked for StartTLS';
+  const answer = await whileOpen<Buffer>(socket, signal, ifClosed, (resolve, reject) => {
     gather = (chunk) => {
       received = Buffer.concat([received, chunk]);
       try {
@@ -87,10 +88,11 @@ async function askForTls(socket: Socket, signal: AbortSignal): Promise<void> {
 function whileOpen<Result>(
   socket: Socket,
   signal: AbortSignal,
+  ifClosed: string,
   begin: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void
 ): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  const closed = (): void => reject(new Error('it closed the connection'));
+  const closed = (): void => reject(new Error(ifClosed));
   const aborted = (): void => reject(signal.reason);
   socket.on('error', reject);
   socket.on('close', closed);

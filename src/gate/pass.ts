@@ -33,10 +33,11 @@ export interface Pass {
 }
 
 /**
- * What became of a question. `denied` has many causes and looks the same for all of them; a name is
- * `blocked` whether or not somebody bears it.
+ * What became of a question. `denied` has many causes, which are for the log: to the client all look the
+ * same. A name is `blocked` whether or not somebody bears it.
  */
 export type LogonAnswer =
   | { readonly outcome: 'welcome'; readonly pass: Pass }
-  | { readonly outcome: 'denied' | 'blocked' | 'unavailable' }
+  | { readonly outcome: 'denied'; readonly reason: string }
+  | { readonly outcome: 'blocked' | 'unavailable' }
   | { readonly outcome: 'expired'; readonly mustChange: boolean };

@@ -25,10 +25,7 @@ export function judgeReader({ host }: Pick<Asker, 'host'>): Refusal | undefined 
   if (host === undefined) return undefined; // no browser leaves it out
   const name = splitEndpoint(host).host.toLowerCase();
   if (parseAddress(name) !== undefined || !/[.:]/.test(name)) return undefined;
-  return [
-    421,
-    'ask by address, as in http://127.0.0.1:8444/status: a name may be that of a web page'
-  ];
+  return [421, 'ask by address, as in http://127.0.0.1/: a name may be that of a web page'];
 }
 
 /**

@@ -185,10 +185,10 @@ export class Logons {
     const demand = this.#demands.get(ask.service);
     if (domain === undefined || demand?.domain !== ask.domain) return { outcome: 'unavailable' };
     const { settings, directory, groupLists } = domain;
-    const name = directory.canonicalName(ask.user);
-    if (name === undefined) return { outcome: 'denied' };
     const password = open(this.#keys, 'password', ask.sealedPassword);
     if (password === undefined) return { outcome: 'unavailable' };
+    const name = directory.canonicalName(ask.user);
+    if (name === undefined) return { outcome: 'denied', reason: directory.whyNoName(ask.user) };
     const found = await this.#askDirectory(domain, demand, name, ask.user, password);
     if (found === 'blocked') return { outcome: 'blocked' };
     const { log } = this.#options;
@@ -197,7 +197,7 @@ export class Logons {
       return { outcome: 'unavailable' };
     }
     if (found.outcome === 'expired') return { outcome: 'expired', mustChange: found.mustChange };
-    if (found.outcome === 'denied') return { outcome: 'denied' };
+    if (found.outcome === 'denied') return { outcome: 'denied', reason: found.reason };
     if (found.groupTrouble !== '') {
       const reason = found.groupTrouble;
       log.error({ domain: ask.domain, reason }, 'cannot look up groups');
@@ -209,7 +209,9 @@ export class Logons {
     }
     const memberOf = groupsOf(found, groupLists);
     // That the password was right is not for the client to know.
-    if (demand.groups !== '' && !memberOf.has(demand.groups)) return { outcome: 'denied' };
+    if (demand.groups !== '' && !memberOf.has(demand.groups)) {
+      return { outcome: 'denied', reason: 'in none of the permitted groups' };
+    }
     this.lockouts.succeeded(settings, name);
     const serverLogon = `${directory.serverName(ask.user)}\0${password}`; // no NUL in either
     const pass = this.#passFor(ask, settings, found.principal, serverLogon);

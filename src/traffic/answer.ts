@@ -21,6 +21,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   'rule-must-fail': 403,
   forbidden: 403,
   'no-server': 503,
+  'no-directory': 503,
   'cannot-connect': 502,
   'server-closed': 502,
   'server-timeout': 504,

@@ -5,6 +5,7 @@
 import type { EspLogs } from '../config/model.ts';
 import type { Refusal } from '../dialect/recipients.ts';
 import { ProxyError } from '../error.ts';
+import type { LogonAnswer } from '../gate/pass.ts';
 import type { Refused } from '../gate/refused.ts';
 import type { Logger } from '../log.ts';
 import type { Exchange } from './exchange.ts';
@@ -49,6 +50,22 @@ export function logGate(
   logEsp(session.traffic.log, { kind, id, client, service: fullName, ...event });
 }
 
+/** A LoadMaster's words, where it has some (kemp-esp 4, 6). */
+const outcomes = {
+  welcome: 'logged on',
+  denied: 'denied access',
+  blocked: 'blocked access',
+  expired: 'requires password reset',
+  unavailable: 'cannot be asked'
+} as const;
+
+/** What became of somebody's name and password. */
+export function logLogon(exchange: Exchange, user: string, answer: LogonAnswer): void {
+  const outcome = outcomes[answer.outcome];
+  const about = answer.outcome === 'denied' ? { reason: answer.reason } : {};
+  logGate(exchange, 'user', { user, outcome, about });
+}
+
 /** Notes what the gate turned down; the result is to be thrown. */
 export function refused(exchange: Exchange, { code, reason }: Refused): ProxyError {
   logGate(exchange, 'security', { outcome: 'refused', about: { reason } });
@@ -82,14 +99,13 @@ export function logMailSession(session: TcpSession): void {
 
 /**
  * Letters, digits and signs as they are. All else would move a cursor, turn the direction of a line or
- * not be seen, and is written `\u{...}`, as is the backslash itself: nobody can write one of ours.
+ * not be seen, and is written `\u{...}`, as is the backslash of a `\u{` that came: nobody can write one of
+ * ours.
  */
 function printable(text: string): string {
-  let shown = '';
-  for (const char of text) {
-    const isPlain = char === ' ' || (char !== '\\' && /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(char));
-    shown += isPlain ? char : `\\u{${char.codePointAt(0)?.toString(16)}}`;
-    if (shown.length > valueCharsMax) return `${shown.slice(0, valueCharsMax)}…`;
-  }
-  return shown;
+  const shown = text.replace(
+    /\\(?=u\{)|[^ \p{L}\p{M}\p{N}\p{P}\p{S}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`
+  );
+  return shown.length > valueCharsMax ? `${shown.slice(0, valueCharsMax)}…` : shown;
 }

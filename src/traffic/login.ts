@@ -16,7 +16,7 @@ import { keyOfHandle, newHandle } from '../gate/tokens.ts';
 import { cookiesOf } from '../http1/head.ts';
 import { admitTo } from '../service/select.ts';
 import type { Guard, Service } from '../service/virtual-service.ts';
-import { logGate, refused } from './esp-log.ts';
+import { logLogon, refused } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
 import { readSmallBody } from './small-body.ts';
@@ -106,7 +106,7 @@ async function logOn(exchange: Exchange): Promise<OwnAnswer> {
   } catch {
     answer = { outcome: 'unavailable' };
   }
-  logGate(exchange, 'user', { outcome: outcomes[answer.outcome], user: sent.user });
+  logLogon(exchange, sent.user, answer);
   if (answer.outcome !== 'welcome') {
     const state = states[answer.outcome];
     const page = form(exchange, service, { ...viewOf(sent), state });
@@ -144,13 +144,6 @@ const states = {
   blocked: 'blocked',
   expired: 'expired',
   unavailable: 'unavailable'
-} as const;
-const outcomes = {
-  welcome: 'logged on',
-  denied: 'denied access',
-  blocked: 'blocked access',
-  expired: 'requires password reset',
-  unavailable: 'cannot be asked'
 } as const;
 
 /** Somebody else's page must not sign anybody in. Undefined = the form is the one that we gave. */

@@ -13,7 +13,7 @@ import { open, seal } from '../gate/seal.ts';
 import { keyOfBasic, keyOfHandle } from '../gate/tokens.ts';
 import { cookiesOf } from '../http1/head.ts';
 import type { Guard, Service } from '../service/virtual-service.ts';
-import { logGate, refused } from './esp-log.ts';
+import { logGate, logLogon, refused } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
 import { loggedOff, signInAgain, toLogin } from './login.ts';
 import type { OwnAnswer } from './own-answer.ts';
@@ -75,7 +75,9 @@ function admitForm(
       session.visitor = visitorOf(cookiesOf(exchange.request), pass.key);
       return admitted(exchange, guard, path, pass);
     },
-    () => unavailable
+    () => {
+      throw unavailable();
+    }
   );
 }
 
@@ -136,14 +138,15 @@ function admitBasic(
   } as const;
   return passes.logon(ask).then(
     (answer) => {
-      const outcome = answer.outcome === 'welcome' ? 'logged on' : answer.outcome;
-      logGate(exchange, 'user', { user: basic.user, outcome });
-      if (answer.outcome === 'unavailable') return unavailable;
+      logLogon(exchange, basic.user, answer);
+      if (answer.outcome === 'unavailable') throw unavailable();
       if (answer.outcome !== 'welcome') return challenge(settings);
       session.visitor = visitorOf(shown, key);
       return welcome(exchange, answer.pass);
     },
-    () => unavailable
+    () => {
+      throw unavailable();
+    }
   );
 }
 
@@ -186,7 +189,9 @@ function challenge({ domain }: EspSettings): OwnAnswer {
   return { status: 401, fields, body: '' };
 }
 
-const unavailable: OwnAnswer = { status: 503, fields: pageFields, body: '' };
+function unavailable(): ProxyError {
+  return new ProxyError('no-directory', 'ballast', 'nobody can say now who it is that asks');
+}
 
 function logOff(exchange: Exchange, pass: Pass): OwnAnswer {
   exchange.session.traffic.passes.logoff(pass.key);

@@ -31,7 +31,6 @@ t.test('Active Directory', { skip: missingForSamba() }, async (t) => {
   await t.test('names and passwords', (t) => testNames(t, open));
   await t.test('accounts that may not log on', (t) => testAccounts(t, open));
   await t.test('groups', (t) => testGroups(t, open));
-  await t.test('groups, asked about later', (t) => testLater(t, open));
   await t.test('TLS', (t) => testTls(t, samba, open));
   await t.test('many at a time', (t) => testMany(t, open));
   await t.test('failover and health', (t) => testFailover(t, samba));
@@ -150,7 +149,7 @@ async function testGroups(t: Test, open: Open): Promise<void> {
   t.match(await directory.logon('owner@example.test', password, mail), { outcome: 'denied' });
   t.match(await directory.logon('EXAMPLE\\owner', password, mail), { memberOf: [true, false] });
   const told = await directory.logon('u1', password, [{ names: ['Nix', 'Branch'], nested: true }]);
-  t.match(told, { memberOf: [false], groupTrouble: 'no one group of this name: Nix' });
+  t.match(told, { memberOf: [false], groupTrouble: 'no one group of this name: "Nix"' });
   const east = open({ searchBase: 'OU=East,DC=example,DC=test' });
   const lists = [
     { names: ['Twins'], nested: false },
@@ -159,18 +158,6 @@ async function testGroups(t: Test, open: Open): Promise<void> {
   t.match(await east.logon('u1', password, lists), { memberOf: [true, false] });
   const nowhere = open({ searchBase: 'OU=Nowhere,DC=example,DC=test' });
   t.match(await nowhere.logon('u1', password, lists), { outcome: 'unavailable' });
-}
-
-async function testLater(t: Test, open: Open): Promise<void> {
-  const list = { names: ['All Branches'], nested: true };
-  const checked = open({ testUser: { name: 'checker', password } });
-  t.match(await checked.isMember('u2', list), { outcome: 'member' });
-  t.match(await checked.isMember('EXAMPLE\\u1', list), { outcome: 'stranger' });
-  t.match(await checked.isMember('nobody', list), { outcome: 'unavailable' });
-  t.match(await checked.isMember('u2@other.test', list), { outcome: 'stranger' });
-  t.match(await open().isMember('u2', list, password), { outcome: 'member' });
-  t.match(await open().isMember('u2', list, wrong), { outcome: 'unavailable', reason: /refused/ });
-  t.match(await open().isMember('u2', list), { outcome: 'unavailable', reason: /no test user/ });
 }
 
 async function testTls(t: Test, samba: Samba, open: Open): Promise<void> {

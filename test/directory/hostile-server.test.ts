@@ -3,13 +3,14 @@
 
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 import t, { type Test } from 'tap';
 import { Directory } from '../../src/directory/directory.ts';
 import type { DirectorySettings } from '../../src/directory/settings.ts';
 import { testCertificate } from '../fixture/certificates.ts';
 import { entry, message, result, tlv } from './ber.ts';
+import { openPort } from '../tls/handshake.ts';
 import { directorySettings } from './settings.ts';
 
 const password = 'Canary-8841';
@@ -30,12 +31,13 @@ interface Peer {
   asked(): number;
 }
 
-async function startPeer(t: Test, script: Script): Promise<Peer> {
+async function startPeer(t: Test, script: Script, greeting = ''): Promise<Peer> {
   let asked = 0;
   const sockets: Socket[] = [];
   const server: Server = createServer((socket) => {
     sockets.push(socket);
     socket.on('error', () => {});
+    socket.write(greeting);
     socket.on('data', (bytes) => {
       asked++;
       if (bytes[0] === 0x30) script(socket, readRequest(bytes));
@@ -249,6 +251,28 @@ t.test('a welcome begun in the clear, ended behind TLS', async (t) => {
         ? { outcome: 'unavailable', reason: /more before TLS than its answer/ }
         : { outcome: 'denied' };
     t.match(answer, wanted);
+  }
+});
+
+t.test('the wrong port or certificate is told so that it can be mended', async (t) => {
+  const { cert, key } = await testCertificate();
+  const other = await testCertificate();
+  const server = createTlsServer({ cert, key }).on('tlsClientError', () => {});
+  const port = await openPort(t, server);
+  server.on('connection', (socket) => t.teardown(() => socket.destroy()));
+  const silent = await startPeer(t, (socket) => socket.destroy());
+  const chatty = await startPeer(t, () => {}, 'hello');
+  const cases: readonly [DirectorySettings['transport'], number, string | undefined, RegExp][] = [
+    ['starttls', port, cert, /asked for StartTLS$/],
+    ['starttls', silent.port, cert, /asked for StartTLS$/],
+    ['ldaps', port, undefined, /caFile says who may sign it$/],
+    ['ldaps', port, other.cert, /caFile says who may sign it$/],
+    ['ldaps', chatty.port, cert, /does not speak TLS.*ldap-ldaps/]
+  ];
+  for (const [transport, at, caPem, reason] of cases) {
+    const servers = [{ host: 'localhost', port: at }];
+    const directory = new Directory(directorySettings({ servers, transport, caPem, timeoutMs }));
+    t.match(await directory.logon('u1', password), { outcome: 'unavailable', reason });
   }
 });
 

@@ -138,6 +138,36 @@ t.test('basic: asked once, then known; delegate and excluded paths go on', async
   t.match(delegate.origin.seen().toString(), /NTLM abc/);
 });
 
+t.test('the log has the same words for both modes, and the reason', async (t) => {
+  for (const clientMode of ['basic', 'form'] as const) {
+    const { site, client, passes } = await scene(t, { clientMode, serverMode: 'none' });
+    const tryIt = async (user: string): Promise<string> => {
+      if (clientMode === 'basic') {
+        const fields = `Authorization: Basic ${btoa(`${user}:wrong`)}\r\n`;
+        return (await ask(client, '/owa/', fields)).head;
+      }
+      const form = await openForm(client, '/owa/');
+      client.send(post(form.login, formBody(form, user, 'wrong')));
+      return (await client.message()).head;
+    };
+    await tryIt('CORP\\alice');
+    await tryIt('\\u{41}lice');
+    passes.answer = { outcome: 'blocked' };
+    await tryIt('alice');
+    passes.answer = { outcome: 'unavailable' };
+    t.match(await tryIt('alice'), /^HTTP\/1.1 503 /);
+    t.match(
+      site.lines.filter(({ kind }) => kind === 'user'),
+      [
+        { user: 'CORP\\alice', outcome: 'denied access', reason: 'wrong' },
+        { user: '\\u{5c}u{41}lice', outcome: 'denied access' },
+        { user: 'alice', outcome: 'blocked access' },
+        { user: 'alice', outcome: 'cannot be asked' }
+      ]
+    );
+  }
+});
+
 t.test('server form: signed in once, cookies handed on', async (t) => {
   const { client, origin } = await scene(t, { serverMode: 'form' });
   origin.serve((socket, bytes) => {
