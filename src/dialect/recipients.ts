@@ -75,7 +75,9 @@ function judgePath(bytes: string, globs: readonly string[], smtpUtf8: boolean): 
 function judgeLocalPart(local: string): Fault | undefined {
   // As compatible characters are read by some: U+FF20 is an @ to them.
   const plain = local.normalize('NFKC');
-  if (/[%!@:,]/.test(plain.replace(/^"|"$/g, ''))) return [relaying, 'routing in the local part'];
+  const bare = plain.replace(/^"|"$/g, '');
+  // Exchange unwraps `IMCEASMTP-user+40other` to user@other; its other kinds name mailboxes of its own.
+  if (/[%!@:,]|^IMCEASMTP-/i.test(bare)) return [relaying, 'routing in the local part'];
   const isClear = dotString.test(plain) || quotedString.test(plain);
   return isClear ? undefined : noAddress;
 }

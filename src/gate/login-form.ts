@@ -95,6 +95,12 @@ export function parseBasic(authorization: string): Credentials | undefined {
   return { user, password };
 }
 
+/** The field line that asks for it. A quoted string has room for ASCII only, and not for all of that. */
+export function basicChallenge(realm: string): string {
+  const quoted = realm.replace(/[^ -~]/gu, '?').replace(/["\\]/g, '\\$&');
+  return `WWW-Authenticate: Basic realm="${quoted}", charset="UTF-8"\r\n`;
+}
+
 /** RFC 7617 2: neither part may hold any. */
 function withoutControls(text: string): string | undefined {
   return /\p{Cc}/u.test(text) ? undefined : text;

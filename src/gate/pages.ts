@@ -28,12 +28,13 @@ export interface LoginView {
 }
 
 /**
- * Field lines for all that is answered here. No page of another site frames it, no form in it leads
- * elsewhere, and its address, which holds the wanted URL, is told to nobody.
+ * Field lines for all that is answered here. No page of another site frames it, and its address, which
+ * holds the wanted URL, is told to nobody. Browsers hold `form-action` against every redirect that
+ * follows: Exchange sends whose mailbox is at another site to that site's host.
  */
 const guardFields =
   "Content-Security-Policy: default-src 'none'; style-src 'self'; img-src 'self'; " +
-  "form-action 'self'; frame-ancestors 'none'; base-uri 'none'\r\n" +
+  "form-action 'self' https:; frame-ancestors 'none'; base-uri 'none'\r\n" +
   'X-Frame-Options: DENY\r\n' +
   'X-Content-Type-Options: nosniff\r\n' +
   'Referrer-Policy: no-referrer\r\n' +

@@ -1,6 +1,7 @@
 // From a configuration to running services. What stays the same between two configurations (real
 // servers, by id) is taken over with its health, its counters and its connections.
 
+import { hash } from 'node:crypto';
 import type * as model from '../config/model.ts';
 import { compileRule, neededTexts } from '../content-rule/compile.ts';
 import type { ContentRule } from '../content-rule/content-rule.ts';
@@ -47,6 +48,7 @@ export function buildPlan(input: BuildInput): Plan {
   const { configuration, turn } = input;
   const { drainTimeMs, slowStartMs } = configuration.global;
   const reservedFields = reservedFieldsOf(configuration);
+  const seesSessions = hasForms(configuration);
   const ramp = slowStart(slowStartMs, input.clock);
   const servers = new PlanServers(input, drainTimeMs);
   const counters = new Map<string, ServiceCounters>();
@@ -66,7 +68,7 @@ export function buildPlan(input: BuildInput): Plan {
       // An answer of its own goes before a sorry server of the virtual service.
       sorryServer: ownSorry ?? (notAvailable === undefined ? above?.sorryServer : undefined),
       whyDown: whyDownOf(settings, own),
-      guard: guardOf(settings),
+      guard: guardOf(settings, fullName),
       ...rulesOf(settings, above),
       counters: takeOver(fullName, input.counters, counters)
     };
@@ -86,7 +88,8 @@ export function buildPlan(input: BuildInput): Plan {
       listenPoints: listenPointsOf(settings),
       hasSubVSs: settings.subVSs.length > 0,
       switches: switchesOf(subVSs, services),
-      formServices: [own, ...services].filter(isForm),
+      formServices: (settings.subVSs.length > 0 ? services : [own]).filter(isForm),
+      seesSessions,
       defaultService: services[defaultIndex],
       reservedFields,
       hsts: hstsOf(settings),
@@ -136,8 +139,14 @@ function takeOver(
   return found;
 }
 
-function guardOf({ esp }: model.Service): Service['guard'] {
-  return esp === undefined ? undefined : { gate: compileGate(esp), settings: esp };
+function guardOf({ esp }: model.Service, fullName: string): Service['guard'] {
+  if (esp === undefined) return undefined;
+  return { gate: compileGate(esp), settings: esp, formId: hash('sha256', fullName).slice(0, 8) };
+}
+
+function hasForms({ virtualServices }: model.Configuration): boolean {
+  const all = virtualServices.flatMap((one) => [one, ...one.subVSs]);
+  return all.some(({ esp }) => esp?.clientMode === 'form');
 }
 
 function isForm({ guard }: Service): boolean {

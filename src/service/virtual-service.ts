@@ -40,6 +40,8 @@ export interface Service {
 export interface Guard {
   readonly gate: Gate;
   readonly settings: EspSettings;
+  /** Names its form in login URLs: made of its full name, so that a reload leaves open forms alone. */
+  readonly formId: string;
 }
 
 /** A rule that is asked before any choice. */
@@ -72,6 +74,8 @@ export interface VirtualService extends Service {
   readonly hasSubVSs: boolean;
   /** Those whose clients sign in by a form: the login URLs are theirs, whatever the rules say. */
   readonly formServices: readonly Service[];
+  /** Whether browsers may bring cookies of ours: one of all services, at any port, has a form. */
+  readonly seesSessions: boolean;
   /** Request fields (lower case) that only Ballast may write; empty where no service writes any. */
   readonly reservedFields: readonly string[];
   /** Strict-Transport-Security as a complete field line; '' = none of ours. */

@@ -48,7 +48,7 @@ export function requestEdits(exchange: Exchange): HeadEdits | undefined {
       ? undefined
       : editHead(request, service.requestEdits, session.facts);
   if (service.guard !== undefined) return guardEdits(exchange, service.guard.settings, edits);
-  return virtualService.formServices.length === 0 ? edits : cookieEdits(request, edits);
+  return virtualService.seesSessions ? cookieEdits(request, edits) : edits;
 }
 
 /** What they, and sslRewrite, change of an answer, its 101 included. */
@@ -58,7 +58,7 @@ export function answerEdits(exchange: Exchange, head: AnswerHead): HeadEdits | u
     service === undefined || service.answerEdits.length === 0
       ? undefined
       : editHead(head, service.answerEdits, session.facts);
-  const kept = virtualService.formServices.length === 0 ? edits : setCookieEdits(head, edits);
+  const kept = virtualService.seesSessions ? setCookieEdits(head, edits) : edits;
   const guarded = service?.guard === undefined ? kept : backFromServerForm(exchange, head, kept);
   return virtualService.securesLocation ? secureLocation(exchange, head, guarded) : guarded;
 }

@@ -93,9 +93,6 @@ export function serveExchange(exchange: Exchange): void {
 }
 
 function forward(exchange: Exchange, service: Service): void {
-  if (service.guard !== undefined && needsServerLogon(exchange)) {
-    return answerOnce(exchange, signInAtServer(exchange, service));
-  }
   const server = connectRealServer(exchange, service);
   if (server instanceof Promise) void relayOnceConnected(exchange, server);
   else relay(exchange, server);
@@ -137,19 +134,15 @@ async function relayOnceConnected(
 /** Both ways at once: an answer may begin before the request ends. */
 function relay(exchange: Exchange, server: ServerConnection): void {
   if (exchange.passEnded) throw sessionEnded();
+  if (needsServerLogon(exchange)) {
+    server.rest(); // until the client comes back with what the server's form gave out
+    return answerOnce(exchange, logOnToServer(exchange));
+  }
   exchange.relay = new Relay(exchange, server, endExchange);
   exchange.relay.start();
 }
 
 const none: readonly RealServer[] = [];
-
-async function signInAtServer(exchange: Exchange, service: Service): Promise<OwnAnswer> {
-  const server = await choose(exchange, service, none);
-  const { pass } = exchange;
-  if (server === undefined || pass === undefined) throw noServer(service);
-  exchange.realServer = server;
-  return logOnToServer(exchange, service, server, pass);
-}
 
 /** The open connection to the server that this request goes to, or a new one. */
 function connectRealServer(

@@ -16,10 +16,11 @@ export function guardEdits(
   settings: EspSettings,
   before: HeadEdits | undefined
 ): HeadEdits | undefined {
-  const { request, pass, isGuarded } = exchange;
+  const { request, pass, isGuarded, realServer, service } = exchange;
   const { bytes, fields, fieldCount } = request;
   // On guarded paths the server hears who it is from us or from nobody.
-  const speaks = settings.serverMode === 'basic' && pass !== undefined;
+  const isOurs = realServer !== service?.sorryServer; // the sorry server is nobody to trust
+  const speaks = settings.serverMode === 'basic' && pass !== undefined && isOurs;
   const wanted = isGuarded && speaks ? serverAuthorization(exchange, pass) : undefined;
   // Not even a content rule says it beside us.
   if (wanted !== undefined) before?.drop((name) => name === 'authorization');

@@ -48,10 +48,6 @@ export function serveLogin(exchange: Exchange): OwnAnswer | Promise<OwnAnswer> {
   const asked = readLoginQuery(request.query);
   const service = serviceOf(exchange, /[?&]curlid=([^&]*)/.exec(request.query)?.[1] ?? '');
   exchange.service = service;
-  const { gate } = guardOf(service);
-  const judged = gate.judge(request.host, request.path);
-  if (judged.verdict === 'refused') throw refused(exchange, judged);
-  if (judged.verdict !== 'reserved') throw new ProxyError('no-rule', 'client', 'no login URL');
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (asked.page === 'logon' && request.method === 'POST') return logOn(exchange);
   if (!isRead) return { status: 405, fields: `Allow: GET, HEAD\r\n${pageFields}`, body: '' };
@@ -190,19 +186,29 @@ function tokenFor(
   exchange: Exchange,
   service: Service
 ): { readonly token: string; readonly cookieLine: string } {
-  const { session, virtualService } = exchange;
-  const { keys } = session.traffic.passes;
+  const { keys } = exchange.session.traffic.passes;
   const begun = beginLogin(keys, service.fullName, [cookiesOf(exchange.request)], Date.now());
-  const n = virtualService.formServices.indexOf(service);
-  return { token: `${n}-${begun.token}`, cookieLine: begun.setCookie };
+  return { token: `${guardOf(service).formId}-${begun.token}`, cookieLine: begun.setCookie };
 }
 
-function serviceOf({ virtualService }: Exchange, curlid: string): Service {
-  const n = /^(\d{1,4})-/.exec(curlid)?.[1];
-  const { formServices } = virtualService;
-  const service = formServices[n === undefined ? 0 : Number(n)] ?? formServices[0];
-  if (service === undefined) throw new ProxyError('no-rule', 'client', 'nobody logs on here');
-  return service;
+/**
+ * Whose form it is that was asked for, or sent. One that does not answer to this host is as good as none;
+ * a style sheet, and a form on its way, do not say whose they are before they are read.
+ */
+function serviceOf(exchange: Exchange, curlid: string): Service {
+  const { request, virtualService } = exchange;
+  const id = curlid.split('-', 1)[0];
+  const judged = virtualService.formServices.map((service) => {
+    const { gate, formId } = guardOf(service);
+    return { service, formId, verdict: gate.judge(request.host, request.path) };
+  });
+  const own = judged.filter(({ verdict }) => verdict.verdict === 'reserved');
+  const found = own.find(({ formId }) => formId === id) ?? own[0];
+  if (found !== undefined) return found.service;
+  const [first] = judged;
+  exchange.service = first?.service;
+  if (first?.verdict.verdict === 'refused') throw refused(exchange, first.verdict);
+  throw new ProxyError('no-rule', 'client', 'no login URL');
 }
 
 function guardOf({ guard }: Service): Guard {

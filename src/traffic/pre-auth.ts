@@ -6,7 +6,7 @@ import type { EspSettings } from '../config/model.ts';
 import { ProxyError } from '../error.ts';
 import { findHandles, sessionCookie } from '../gate/cookies.ts';
 import type { GateKeys } from '../gate/keys.ts';
-import { parseBasic } from '../gate/login-form.ts';
+import { basicChallenge, parseBasic } from '../gate/login-form.ts';
 import { pageFields } from '../gate/pages.ts';
 import type { Pass } from '../gate/pass.ts';
 import { open, seal } from '../gate/seal.ts';
@@ -185,8 +185,7 @@ export function mustLogIn(
 }
 
 function challenge({ domain }: EspSettings): OwnAnswer {
-  const fields = `WWW-Authenticate: Basic realm="${domain}", charset="UTF-8"\r\n${pageFields}`;
-  return { status: 401, fields, body: '' };
+  return { status: 401, fields: basicChallenge(domain) + pageFields, body: '' };
 }
 
 function unavailable(): ProxyError {

@@ -2,6 +2,7 @@
 // over a connection of its own, and the cookies that it brings go to the client: any server of the
 // organisation reads them, so that it is needed once a session.
 
+import { editHead } from '../content-rule/edit.ts';
 import { ProxyError } from '../error.ts';
 import { expiredExchangeCookies, setsOurs } from '../gate/cookies.ts';
 import { pageFields } from '../gate/pages.ts';
@@ -13,7 +14,6 @@ import { AnswerParser } from '../http1/parse-head.ts';
 import { Connection } from '../net/connection.ts';
 import { dial } from '../net/dial.ts';
 import type { RealServer } from '../service/real-server.ts';
-import type { Service } from '../service/virtual-service.ts';
 import { connectTimeoutMs, sourceAddress } from './dialling.ts';
 import { logGate } from './esp-log.ts';
 import type { Exchange } from './exchange.ts';
@@ -38,8 +38,9 @@ type ServerLogon =
   | { readonly outcome: 'wrong-password' | 'expired' | 'denied'; readonly reason: string };
 
 /** Whether the server would show this request its form. */
-export function needsServerLogon({ pass, service, request }: Exchange): boolean {
+export function needsServerLogon({ pass, service, realServer, request }: Exchange): boolean {
   if (pass === undefined || service?.guard?.settings.serverMode !== 'form') return false;
+  if (realServer === service.sorryServer) return false; // which knows nobody
   return !/(?:^|;\s*)cadata=[^;\s]/.test(cookiesOf(request)) && mayTry(pass);
 }
 
@@ -48,13 +49,11 @@ export function needsServerLogon({ pass, service, request }: Exchange): boolean 
  * request that is no GET cannot be sent again. Where the server does not take the password any more he
  * has to sign in anew. Throws `ProxyError`.
  */
-export async function logOnToServer(
-  exchange: Exchange,
-  service: Service,
-  server: RealServer,
-  pass: Pass
-): Promise<OwnAnswer> {
-  const { request, session } = exchange;
+export async function logOnToServer(exchange: Exchange): Promise<OwnAnswer> {
+  const { request, session, service, realServer: server, pass } = exchange;
+  if (service === undefined || server === undefined || pass === undefined) {
+    throw new Error('a server log-on of nobody, or nowhere');
+  }
   noteTry(pass);
   const { name, password } = serverLogonOf(session.traffic.passes.keys, pass);
   const found = await postForm(exchange, server, name, password);
@@ -142,16 +141,23 @@ async function postForm(
   }
 }
 
-function requestOf({ request, service }: Exchange, name: string, password: string): Buffer {
+function requestOf(exchange: Exchange, name: string, password: string): Buffer {
+  const { request, service, session } = exchange;
   const form = service?.settings.esp?.serverForm;
-  if (form === undefined) throw new Error('no server form');
+  if (service === undefined || form === undefined) throw new Error('no server form');
+  let host = request.authority;
+  // Content rules may have another one for the servers.
+  editHead(request, service.requestEdits, session.facts).replace('host', (value) => {
+    host = value;
+    return undefined;
+  });
   const bare = name.slice(name.indexOf('\\') + 1).replace(/@.*$/, '');
-  const destination = `https://${request.authority}${request.path}`;
+  const destination = `https://${host}${request.path}`;
   const values = [destination, form.usernameOnly ? bare : name, password];
   const body = form.post.replace(/%s/g, () => encodeURIComponent(values.shift() ?? ''));
   const head =
     `POST ${form.path} HTTP/1.1\r\n` +
-    `Host: ${request.authority}\r\n` +
+    `Host: ${host}\r\n` +
     'Content-Type: application/x-www-form-urlencoded\r\n' +
     `Content-Length: ${Buffer.byteLength(body)}\r\n` +
     // OWA takes a form only from a browser that has its script's cookie.

@@ -84,6 +84,8 @@ t.test('refused', async (t) => {
       '"u%other.test"@example.test',
       '"other!u"@example.test',
       'u:x@example.test',
+      'IMCEASMTP-u+40other+2Etest@example.test',
+      '"imceasmtp-u+40other+2Etest"@example.test',
       'a@x,b@example.test',
       'u＠other.test@example.test',
       'u％other.test@example.test'

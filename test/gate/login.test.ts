@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { gateKeys } from '../../src/gate/keys.ts';
-import { parseBasic, parseLoginForm } from '../../src/gate/login-form.ts';
+import { basicChallenge, parseBasic, parseLoginForm } from '../../src/gate/login-form.ts';
 import {
   escapeDestination,
   loginLocation,
@@ -275,4 +275,13 @@ t.test('seals', async (t) => {
     flipped[i] = (flipped[i] ?? 0) ^ 1;
     t.equal(open(keys, 'password', flipped.toString('base64url')), undefined, `byte ${i}`);
   }
+});
+
+t.test('a challenge is one field line, whatever the realm is called', (t) => {
+  const realms = { 'CORP.EXAMPLE': 'CORP.EXAMPLE', 'a"b\\c': 'a\\"b\\\\c', 'č Ċ \r\n': '? ? ??' };
+  for (const [realm, shown] of Object.entries(realms)) {
+    const line = `WWW-Authenticate: Basic realm="${shown}", charset="UTF-8"\r\n`;
+    t.equal(basicChallenge(realm), line);
+  }
+  t.end();
 });

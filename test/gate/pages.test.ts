@@ -163,7 +163,7 @@ t.test('only the assets are served', async (t) => {
 t.test('the fields of every page', async (t) => {
   for (const field of [
     'Content-Type: text/html; charset=utf-8',
-    "Content-Security-Policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' https:; frame-ancestors 'none'; base-uri 'none'",
     'X-Frame-Options: DENY',
     'X-Content-Type-Options: nosniff',
     'Referrer-Policy: no-referrer',

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Health } from '../../src/config/model.ts';
 import { buildPlan, type Plan } from '../../src/service/build.ts';
 import { RealServer, type OpenConnection } from '../../src/service/real-server.ts';
+import { espSettings } from '../fixture/esp.ts';
 import { configuration, type SmallSettings } from '../fixture/configuration.ts';
 import { connected } from '../fixture/counts.ts';
 
@@ -56,6 +57,38 @@ t.test('a real server lives over reloads', async (t) => {
   const last = next({ servers: [1] }, after, [[firstId, down]]);
   t.same(last.realServers.get(firstId)?.health, down, 'the primary knows better');
 });
+
+t.test(
+  'cookies of a form are looked for in every service: browsers send them to all ports',
+  (t) => {
+    const before = next({ servers: [1] });
+    const plain = configuration({ servers: [1] });
+    const [one] = plain.virtualServices;
+    if (one === undefined) throw new Error('no service');
+    const guarded = { ...one, name: 'guarded', esp: espSettings() };
+    const { virtualServices } = buildPlan({
+      revision: 1,
+      configuration: { ...plain, virtualServices: [one, guarded] },
+      health: [],
+      known: new Map(),
+      counters: new Map(),
+      secret: 'of the test',
+      switched: [],
+      turn: 0,
+      clock: () => 1_000_000
+    });
+    t.notOk(before.virtualServices[0]?.seesSessions);
+    t.strictSame(
+      virtualServices.map(({ seesSessions, formServices }) => [seesSessions, formServices.length]),
+      [
+        [true, 0],
+        [true, 1]
+      ]
+    );
+    t.equal(virtualServices[1]?.formServices[0], virtualServices[1], 'one object, not two');
+    t.end();
+  }
+);
 
 t.test('the same server in two SubVSs is two', async (t) => {
   const plan = next({

@@ -2,12 +2,16 @@
 // of their own signs of who somebody is.
 
 import t from 'tap';
+import { configuration } from '../fixture/configuration.ts';
 import { espSettings } from '../fixture/esp.ts';
 import { LocalPasses } from '../fixture/passes.ts';
 import { startOrigin } from '../fixture/origin.ts';
 import { listenPeer, type Peer } from '../fixture/peer.ts';
 import { openSite } from '../fixture/site.ts';
 import { ask, field, html, logOn, ok, people, scene } from './pre-auth-scene.ts';
+
+/** OWA's form has let somebody in. */
+const granted = 'HTTP/1.1 302 Found\r\nSet-Cookie: cadata=abc\r\nContent-Length: 0\r\n\r\n';
 
 t.test('our cookies stay here, also where there is no gate', async (t) => {
   const { client, open, origin } = await scene(t);
@@ -86,8 +90,7 @@ t.test('a session that is ended while its server is dialled goes no further', as
   let answer = (): void => {};
   const asked = new Promise<void>((resolve) => {
     origin.serve((socket) => {
-      answer = () =>
-        socket.end('HTTP/1.1 302 Found\r\nSet-Cookie: cadata=abc\r\nContent-Length: 0\r\n\r\n');
+      answer = () => socket.end(granted);
       resolve();
     });
   });
@@ -178,6 +181,76 @@ t.test('server form: a password that has expired meanwhile', async (t) => {
   t.match(page, /^HTTP\/1.1 200 [^]*Choose a new one\.[^]*href="\/change"/);
   t.match(await asked('X-OWA-ActionName: x\r\n', 'POST'), /^HTTP\/1.1 440 /);
   t.equal(passes.loggedOff.length, 2, 'it opens nothing any more');
+});
+
+t.test('server form: who signs in does not meet a server that is just dead', async (t) => {
+  const [origin, dead] = await Promise.all([startOrigin(), listenPeer(t)]);
+  t.teardown(() => origin.close());
+  dead.stop();
+  origin.serve((socket) => socket.end(granted));
+  const site = await openSite(t, {
+    passes: new LocalPasses(people),
+    servers: [dead.port, origin.port],
+    service: { esp: espSettings({ serverMode: 'form' }) }
+  });
+  for (let n = 0; n < 4; n++) {
+    const client = await site.client();
+    const { session } = await logOn(client);
+    const { head } = await ask(client, '/owa/', html + session);
+    t.match(head, /^HTTP\/1.1 302 [^]*Set-Cookie: cadata=abc/);
+  }
+  t.ok(site.suspects.includes('ex1'), 'and it is checked at once');
+});
+
+t.test('the sorry server hears no password', async (t) => {
+  const sorry = await startOrigin();
+  t.teardown(() => sorry.close());
+  sorry.serve((socket) => socket.write(ok));
+  for (const serverMode of ['form', 'basic'] as const) {
+    sorry.forget();
+    const [like] = configuration({ servers: [sorry.port] }).virtualServices[0]?.realServers ?? [];
+    if (like === undefined) throw new Error('no server');
+    const standby = { ...like, id: 'site/sorry', name: 'sorry' };
+    const site = await openSite(t, {
+      passes: new LocalPasses(people),
+      servers: [1],
+      service: { esp: espSettings({ serverMode }), standby }
+    });
+    site.setHealth('ex1', { state: 'down', reason: 'test' });
+    const client = await site.client();
+    const { session } = await logOn(client);
+    t.match((await ask(client, '/owa/', html + session)).head, /^HTTP\/1.1 200 /);
+    t.match(sorry.seen().toString(), /^GET \/owa\/ /);
+    t.notMatch(sorry.seen().toString(), /authorization|password/i, serverMode);
+  }
+});
+
+t.test('server form: it is asked for the host that a rule puts in', async (t) => {
+  const origin = await startOrigin();
+  t.teardown(() => origin.close());
+  origin.serve((socket) => socket.end(granted));
+  const site = await openSite(t, {
+    passes: new LocalPasses(people),
+    servers: [origin.port],
+    service: {
+      esp: espSettings({ serverMode: 'form' }),
+      requestRules: [
+        {
+          ...{ name: 'rule', setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0, noCase: false },
+          type: 'replaceHeader',
+          header: 'Host',
+          pattern: '/.*/',
+          replacement: 'inner.example.net'
+        }
+      ]
+    }
+  });
+  const client = await site.client();
+  const { session } = await logOn(client);
+  await ask(client, '/owa/', html + session);
+  const seen = origin.seen().toString();
+  t.match(seen, /^POST \/owa\/auth\.owa HTTP\/1.1\r\nHost: inner\.example\.net\r\n/);
+  t.match(seen, /destination=https%3A%2F%2Finner\.example\.net%2Fowa%2F&/);
 });
 
 t.test('server form: a server that always shows its form makes no endless loop', async (t) => {

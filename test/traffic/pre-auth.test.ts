@@ -3,6 +3,7 @@
 import t from 'tap';
 import { contentRule } from '../fixture/content-rule.ts';
 import { espSettings } from '../fixture/esp.ts';
+import { LocalPasses } from '../fixture/passes.ts';
 import { openSite } from '../fixture/site.ts';
 import { ask, cookie, field, formBody, html, logOn, ok, openForm } from './pre-auth-scene.ts';
 import { post, scene } from './pre-auth-scene.ts';
@@ -189,6 +190,53 @@ t.test('server form: signed in once, cookies handed on', async (t) => {
   const then = await ask(client, '/owa/?a=b', html + session.replace('\r', '; cadata=abc\r'));
   t.match(then.head, /^HTTP\/1.1 200 /);
   t.notMatch(origin.seen().toString(), /Authorization/i);
+});
+
+t.test('forms of two services: each answers to its own host', async (t) => {
+  const passes = new LocalPasses({ alice: 'right' });
+  const admin = espSettings({ allowedHosts: ['admin.example.com'], serverMode: 'none' });
+  const site = await openSite(t, {
+    passes,
+    subVSs: [
+      { name: 'OWA', prefix: '/owa', servers: [1], settings: { esp: espSettings() } },
+      { name: 'ECP', prefix: '/ecp', servers: [1], settings: { esp: admin } }
+    ]
+  });
+  const client = await site.client();
+  const asked = async (request: string): Promise<string> => {
+    client.send(request.replaceAll('mail.example.com', 'admin.example.com'));
+    return (await client.message()).head;
+  };
+  const get = (target: string): string =>
+    `GET ${target} HTTP/1.1\r\nHost: mail.example.com\r\n${html}\r\n`;
+  const redirect = await asked(get('/ecp/'));
+  const [, curl = '', curlid = ''] = /curl=([^&]*)&curlid=([^&]*)/.exec(redirect) ?? [];
+  t.match(await asked(get('/lm_auth_proxy?LMimage=style.css')), /^HTTP\/1.1 200 /);
+  t.match(await asked(get(field(redirect, 'location'))), /^HTTP\/1.1 200 /);
+  const body = formBody({ curl, curlid }, 'alice', 'right');
+  const signedIn = await asked(post(cookie(redirect, '__Host-lmlogin'), body));
+  t.match(signedIn, /^HTTP\/1.1 302 [^]*__Host-lmdata=/);
+  t.match(passes.asked, [{ ask: { service: 'site/ECP' } }]);
+  client.send('GET /lm_auth_proxy?LMLogon HTTP/1.1\r\nHost: other.example.com\r\n\r\n');
+  t.match((await client.message()).head, /^HTTP\/1.1 403 /);
+});
+
+t.test('an open form stays good when a reload brings another one', async (t) => {
+  const passes = new LocalPasses({ alice: 'right' });
+  const owa = {
+    name: 'OWA',
+    prefix: '/owa',
+    servers: [1],
+    settings: { esp: espSettings({ serverMode: 'none' }) }
+  };
+  const site = await openSite(t, { passes, subVSs: [owa] });
+  const client = await site.client();
+  const form = await openForm(client, '/owa/');
+  const ecp = { ...owa, name: 'ECP', prefix: '/ecp' };
+  site.reload({ subVSs: [ecp, owa] });
+  client.send(post(form.login, formBody(form, 'alice', 'right')));
+  t.match((await client.message()).head, /^HTTP\/1.1 302 [^]*__Host-lmdata=/);
+  t.match(passes.asked, [{ ask: { service: 'site/OWA' } }]);
 });
 
 t.test('whom a rule keeps out gets no form', async (t) => {
