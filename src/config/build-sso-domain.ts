@@ -6,6 +6,7 @@ import { readAuthorities } from './build-reencrypt.ts';
 import type { DirectoryServer, SsoDomain } from './model.ts';
 import { quote, type Report } from './problem.ts';
 import { readText, withCure } from './read-file.ts';
+import type { Setting } from './section.ts';
 import type { SsoDomainSection } from './vocabulary/file.ts';
 import { logonFormats, transports } from './vocabulary/sso-domain.ts';
 
@@ -13,16 +14,22 @@ type Settings = SsoDomainSection['settings'];
 type Transport = SsoDomain['transport'];
 
 const usualPorts: Readonly<Record<Transport, number>> = { ldap: 389, starttls: 389, ldaps: 636 };
+/** Of a directory and of a global catalog. */
+const tlsPorts: readonly number[] = [636, 3269];
+const clearPorts: readonly number[] = [389, 3268];
 
 /** What services may refer to, without regard to case. */
 export class SsoDomainBook {
   /** In the order of the file, under their own names; those with problems too. */
   readonly all: readonly SsoDomain[];
   readonly #byName: ReadonlyMap<string, string>;
+  /** None is missing because of what is wrong with it. */
+  readonly areSound: boolean;
   readonly #used = new Set<string>();
 
-  constructor(domains: readonly SsoDomain[]) {
+  constructor(domains: readonly SsoDomain[], areSound: boolean) {
     this.all = domains;
+    this.areSound = areSound;
     this.#byName = new Map(domains.map(({ name }) => [fold(name), name]));
   }
 
@@ -43,11 +50,12 @@ export class SsoDomainBook {
 }
 
 export async function loadSsoDomains(
-  sections: readonly SsoDomainSection[],
+  given: Setting<readonly SsoDomainSection[]> | undefined,
   folder: string,
   report: Report,
   warn: (text: string) => void
 ): Promise<SsoDomainBook> {
+  const sections = given?.value ?? [];
   const domains = new Map<string, SsoDomain>();
   for (const { settings, place, path } of sections) {
     const { name, server } = settings;
@@ -68,7 +76,9 @@ export async function loadSsoDomains(
     warnOf(domain, warn);
     domains.set(fold(name.value), domain);
   }
-  return new SsoDomainBook([...domains.values()]);
+  const areSound = sections.every(({ settings: { name } }) => name?.value !== undefined);
+  const isSound = given === undefined || given.value !== undefined;
+  return new SsoDomainBook([...domains.values()], isSound && areSound);
 }
 
 async function buildSsoDomain(
@@ -209,6 +219,14 @@ function warnOf(domain: SsoDomain, warn: (text: string) => void): void {
     warn(
       `ssoDomains ${name}: passwords go to whoever answers for ${away.join(', ')}; ` +
         'use serverCertVerify: true, with caFile'
+    );
+  }
+  const [foreign, authType] =
+    transport === 'ldaps' ? [clearPorts, 'ldap-starttls'] : [tlsPorts, 'ldap-ldaps'];
+  for (const { host, port } of servers.filter((server) => foreign.includes(server.port))) {
+    const found = `${formatEndpoint(host, port)} is spoken to by ${transport}`;
+    warn(
+      `ssoDomains ${name}: ${found}, which is not usual on this port; use authType: ${authType}`
     );
   }
   if (domain.lockout.failuresMax === 0) {

@@ -20,6 +20,8 @@ export interface ServiceEntry {
   readonly settings: ServiceSettings;
   readonly subVSs: readonly SubVSEntry[];
   readonly template: Template | undefined;
+  /** The name of the template that does the same with ESP, where there is one. */
+  readonly espTemplate?: string | undefined;
 }
 
 export interface SubVSEntry {
@@ -100,7 +102,8 @@ export function expand(
     report(asked.place, asked.path, message);
     return [];
   }
-  return expandTemplate(section, template, report);
+  const espTemplate = findTemplate(templates, `${template.name} with ESP`)?.name;
+  return expandTemplate(section, template, report).map((entry) => ({ ...entry, espTemplate }));
 }
 
 function expandPlain(section: ServiceSection, report: Report): ServiceEntry {

@@ -2,6 +2,7 @@
 
 import { compileHosts } from '../gate/allowed-host.ts';
 import { compileGlobs } from '../gate/glob.ts';
+import { orTemplate, warnOfExamples, warnOfOff, withoutEsp } from './esp-words.ts';
 import type { ServiceEntry } from './expand.ts';
 import { judgeExclusions } from './judge-exclusions.ts';
 import type { EspSettings, Service, SubVirtualService } from './model.ts';
@@ -9,7 +10,7 @@ import { nearest } from './nearest.ts';
 import { quote } from './problem.ts';
 import type { Setting } from './section.ts';
 import type { Surroundings } from './surroundings.ts';
-import { blame } from './validate.ts';
+import { blame, blameFirst, isForeign } from './validate.ts';
 import type { ServiceSettings, SubVSSettings } from './vocabulary/file.ts';
 import type { espVocabulary } from './vocabulary/esp.ts';
 
@@ -35,38 +36,46 @@ const pairs: Readonly<Record<EspSettings['clientMode'], readonly EspSettings['se
 };
 const pairsInWords = 'delegate with none, basic with basic or none, form with form, basic or none';
 
+const asks = ({ clientMode }: EspSettings): boolean => clientMode !== 'delegate';
 const isForm = ({ clientMode }: EspSettings): boolean => clientMode === 'form';
 const fillsIn = ({ serverMode }: EspSettings): boolean => serverMode === 'form';
-const needForm = [isForm, 'is for the form; set inputAuthMode: 2'] as const;
-const needLogin = [fillsIn, 'is for the form of the servers; set outputAuthMode: 2'] as const;
-const needEsp = [(): boolean => true, ''] as const;
 
-/** What each serves, and what is said where it serves nobody. Those that do no harm are left out. */
-const needs: Readonly<
-  Partial<Record<EspKey, readonly [served: (esp: EspSettings) => boolean, message: string]>>
-> = {
+/** Whom a parameter serves, and what is said where there is nobody: what is wrong, and the cure. */
+type Need = readonly [served: (esp: EspSettings) => boolean, why: string, cure: string];
+
+const needEsp: Need = [() => true, '', ''];
+const needAsking: Need = [
+  asks,
+  'serves nothing with delegate, which asks nobody who he is',
+  'set inputAuthMode: 1 or 2'
+];
+const needForm: Need = [isForm, 'is for the form', 'set inputAuthMode: 2'];
+const needLogin: Need = [fillsIn, 'is for the form of the servers', 'set outputAuthMode: 2'];
+
+/** Those that do no harm are left out. */
+const needs: Readonly<Partial<Record<EspKey, Need>>> = {
   inputAuthMode: needEsp,
   outputAuthMode: needEsp,
   allowedHosts: needEsp,
   allowedDirectories: needEsp,
-  excludedDirectories: needEsp,
-  domain: needEsp,
-  includeNestedGroups: needEsp,
-  allowedGroups: [
-    ({ clientMode }) => clientMode !== 'delegate',
-    'is not asked about with delegate; set inputAuthMode: 1 or 2'
-  ],
+  excludedDirectories: needAsking,
+  domain: needAsking,
+  allowedGroups: needAsking,
+  includeNestedGroups: needAsking,
   singleSignOnMessage: needForm,
   logoff: needForm,
   userPwdChangeUrl: needForm,
   userPwdChangeMsg: [
     (esp) => isForm(esp) && esp.passwordChange !== undefined,
-    'stands beside a link that there is not; add userPwdChangeUrl'
+    'stands beside a link that there is not',
+    'add userPwdChangeUrl'
   ],
   serverFbaPath: needLogin,
   serverFbaPost: needLogin,
   serverFbaUsernameOnly: needLogin
 };
+/** The keys of a literal are those of its type. */
+const needy = Object.keys(needs) as readonly EspKey[];
 
 export function judgeEsp(
   entry: ServiceEntry,
@@ -85,6 +94,13 @@ export function judgeEsp(
   }
   const doors = doorsOf(entry, own, subVSs);
   judgeUseless(entry, doors, around);
+  const off = doors.filter(
+    ({ settings }) =>
+      settings.espEnabled?.value === false && needy.some((key) => !isOff(settings[key]?.value))
+  );
+  if (off.length > 0) {
+    warnOfOff(off.length === doors.length ? entry.name : namesOf(off), around.warn);
+  }
   const guarded = doors.flatMap((door) => {
     const { esp } = door.service;
     return esp === undefined ? [] : [{ ...door, esp }];
@@ -97,7 +113,7 @@ export function judgeEsp(
     warnOfPaths(door, around.warn);
   }
   judgeAllowed(entry, guarded, around);
-  warnOfGroups(guarded, around.warn);
+  warnOfGroups(entry, guarded, around.warn);
   warnOfPasswordChange(guarded, around.warn);
 }
 
@@ -120,8 +136,7 @@ function doorsOf(
 function judgeUseless(entry: ServiceEntry, doors: readonly Door[], { report }: Surroundings): void {
   const users = new Map<Setting<unknown>, { key: EspKey; doors: Door[] }>();
   for (const door of doors) {
-    // The keys of a literal are those of its type.
-    for (const key of Object.keys(needs) as EspKey[]) {
+    for (const key of needy) {
       const setting = door.settings[key];
       if (isUnclear(door.settings)) continue;
       if (setting === undefined || isOff(setting.value) || isForeign(setting, entry)) continue;
@@ -130,14 +145,15 @@ function judgeUseless(entry: ServiceEntry, doors: readonly Door[], { report }: S
     }
   }
   for (const [{ place, path }, { key, doors: own }] of users) {
-    const [served, message] = needs[key] ?? needEsp;
+    const [served, why, cure] = needs[key] ?? needEsp;
     const settings = own.flatMap(({ service: { esp } }) => esp ?? []);
     if (settings.length === 0) {
       // Switched off on purpose: the rest waits for better times.
       if (own.some((door) => door.settings.espEnabled !== undefined)) continue;
-      report(place, path, `${key} serves nothing without ESP; add espEnabled: true`);
+      report(place, path, withoutEsp(key, entry));
     } else if (!settings.some(served)) {
-      report(place, path, `${key} ${message}, or remove it`);
+      const best = settings.some(asks) ? cure : orTemplate(entry, cure);
+      report(place, path, `${key} ${why}; ${best}, or remove it`);
     }
   }
 }
@@ -155,11 +171,6 @@ function isOff(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** A template's, which the administrator did not write. */
-function isForeign(setting: Setting<unknown>, entry: ServiceEntry): boolean {
-  return setting.place.file !== entry.place.file;
-}
-
 function judgePair(
   entry: ServiceEntry,
   { settings, esp }: Guarded,
@@ -167,8 +178,7 @@ function judgePair(
 ): void {
   if (pairs[esp.clientMode].includes(esp.serverMode) || isUnclear(settings)) return;
   const { inputAuthMode, outputAuthMode } = settings;
-  const own = [outputAuthMode, inputAuthMode].find((one) => one && !isForeign(one, entry));
-  const at = blame(own ?? outputAuthMode, entry);
+  const at = blameFirst([outputAuthMode, inputAuthMode], entry);
   const found = `inputAuthMode ${esp.clientMode} does not go with outputAuthMode ${esp.serverMode}`;
   report(at.place, at.path, `${found}; use ${pairsInWords}`);
 }
@@ -198,7 +208,8 @@ function judgeDomain(
 ): void {
   if (esp.clientMode === 'delegate' || esp.domain !== '') return;
   const { domain } = settings;
-  if (domain !== undefined && domain.value === undefined) return;
+  // What is wrong with it, or with one of those that it may mean, is said already.
+  if ((domain !== undefined && domain.value === undefined) || !ssoDomains.areSound) return;
   const at = blame(domain ?? settings.inputAuthMode, entry);
   const { names } = ssoDomains;
   if (names.length === 0) {
@@ -237,6 +248,8 @@ function judgeAllowed(
     if (shut.length === 0) continue;
     warn(`${namesOf(shut)}: nobody gets in, for there are no ${key}`);
   }
+  const hosts = new Set(guarded.flatMap(({ esp }) => esp.allowedHosts));
+  warnOfExamples(entry.name, 'allowedHosts', [...hosts], warn);
   const open = guarded.filter(({ esp }) => esp.allowedHosts.includes('*'));
   if (open.length === 0) return;
   warn(`${namesOf(open)}: allowedHosts lets in who asks for any host, as scanners do; name yours`);
@@ -258,7 +271,19 @@ function warnOfPaths({ fullName, esp, service }: Guarded, warn: (text: string) =
   }
 }
 
-function warnOfGroups(guarded: readonly Guarded[], warn: (text: string) => void): void {
+function warnOfGroups(
+  entry: ServiceEntry,
+  guarded: readonly Guarded[],
+  warn: (text: string) => void
+): void {
+  // A name may hold commas, but mostly they are there in place of semicolons.
+  const alone = guarded.flatMap(({ esp: { allowedGroups } }) =>
+    allowedGroups.length === 1 ? allowedGroups : []
+  );
+  for (const name of new Set(alone.filter((one) => one.includes(',')))) {
+    const message = `allowedGroups has but one group, called ${quote(name)}`;
+    warn(`${entry.name}: ${message}; several are separated by semicolons`);
+  }
   const unasked = guarded.filter(
     ({ esp }) => esp.clientMode === 'delegate' && esp.allowedGroups.length > 0
   );

@@ -18,6 +18,8 @@ interface Guarded {
 /** Of what is behind these, all is private. */
 const privateDirectories: readonly string[] = ['/owa', '/ecp', '/powershell'];
 
+const loginPage = '/owa/auth/logon.aspx';
+
 /** No path of a request has a NUL: what matches such a path matches whatever is below. */
 const anything = '/\0';
 
@@ -91,10 +93,10 @@ function warnOfDoor(
         'ProxyShell (CVE-2021-34473); keep the servers patched'
     );
   }
-  if (isExcluded(serverForm.path)) {
+  if ([serverForm.path, loginPage].some(isExcluded)) {
     warn(
-      `${fullName}: ${excluded} of excludedDirectories leads to the login of the servers, where ` +
-        'passwords can be tried that nobody counts'
+      `${fullName}: ${excluded} of excludedDirectories leads to the login of the servers, past the ` +
+        'one here, which counts wrong passwords'
     );
   }
 }

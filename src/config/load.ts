@@ -73,7 +73,7 @@ async function build(
   }
   const entries = expandAll(section, report, warn);
   const certificates = await loadCertificates(settings.certificates?.value ?? [], folder, report);
-  const ssoDomains = await loadSsoDomains(settings.ssoDomains?.value ?? [], folder, report, warn);
+  const ssoDomains = await loadSsoDomains(settings.ssoDomains, folder, report, warn);
   const resolve = resolveOnce(ask);
   for (const host of hostNames(entries)) void resolve(host).catch(() => undefined);
   const around: Omit<Surroundings, 'templateRules'> = {

@@ -1,18 +1,32 @@
 // The known word nearest to an unknown one, for messages that cure.
 
-/** Undefined only when there are no candidates. The first of equals wins. */
+/**
+ * Undefined only when there are no candidates. Of names of several words those that share most of them
+ * come first. The first of equals wins.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const asked = word.slice(0, 100).toLowerCase();
+  const asked = fold(word);
+  const words = new Set(asked.split(' '));
   let best: string | undefined;
-  let bestDistance = Infinity;
+  let [bestShared, bestDistance] = [0, Infinity];
   for (const candidate of candidates) {
-    const distance = editDistance(asked, candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
+    const folded = fold(candidate);
+    const shared = folded.split(' ').filter((each) => words.has(each)).length;
+    const distance = editDistance(asked, folded);
+    if (shared < bestShared || (shared === bestShared && distance >= bestDistance)) continue;
+    best = candidate;
+    [bestShared, bestDistance] = [shared, distance];
   }
   return best;
+}
+
+/** Whether a word is a known one but for a slip or two. */
+export function isMisspelt(word: string, known: string): boolean {
+  return editDistance(fold(word), fold(known)) <= Math.min(2, known.length / 4);
+}
+
+function fold(text: string): string {
+  return text.slice(0, 100).toLowerCase();
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */

@@ -2,7 +2,7 @@
 // each with its aliases, and every value with the place where it stands.
 
 import type { At, Kind } from './kind.ts';
-import { nearest } from './nearest.ts';
+import { isMisspelt, nearest } from './nearest.ts';
 import { quote, type Place } from './problem.ts';
 import type { YamlEntry } from './yaml.ts';
 
@@ -19,7 +19,7 @@ export interface Parameter<T> {
 export type Vocabulary = Readonly<Record<string, Parameter<unknown>>>;
 
 export interface Setting<T> {
-  /** Undefined where something was wrong with it, which is then reported. */
+  /** Undefined where something was wrong with it or its key, which is then reported. */
   readonly value: T | undefined;
   readonly place: Place;
   readonly path: string;
@@ -59,10 +59,14 @@ export function section<V extends Vocabulary>(title: string, vocabulary: V): Kin
         return undefined;
       }
       const settings = new Map<string, { setting: Setting<unknown>; keyPlace: Place }>();
+      const misspelt = new Map<string, Setting<unknown>>();
       for (const entry of node.kind === 'map' ? node.entries : []) {
         const key = canonical.get(fold(entry.key));
         if (key === undefined) {
-          reportUnknown(entry, title, vocabulary, at);
+          const meant = reportUnknown(entry, title, vocabulary, canonical, at);
+          const path = join(at.path, entry.key);
+          if (meant !== undefined)
+            misspelt.set(meant, { value: undefined, place: entry.place, path });
           continue;
         }
         const path = join(at.path, key);
@@ -79,7 +83,10 @@ export function section<V extends Vocabulary>(title: string, vocabulary: V): Kin
           keyPlace: entry.place
         });
       }
-      const read = Object.fromEntries([...settings].map(([key, { setting }]) => [key, setting]));
+      const read = Object.fromEntries([
+        ...misspelt,
+        ...[...settings].map(([key, { setting }]) => [key, setting] as const)
+      ]);
       // The keys and values were made from the vocabulary just above.
       return { place: node.place, path: at.path, settings: read as Settings<V> };
     }
@@ -100,17 +107,32 @@ export function fold(key: string): string {
   return key.replaceAll(' ', '').toLowerCase();
 }
 
-function reportUnknown(entry: YamlEntry, title: string, vocabulary: Vocabulary, at: At): void {
+/** Gives the parameter that is meant, where that is beyond doubt. */
+function reportUnknown(
+  entry: YamlEntry,
+  title: string,
+  vocabulary: Vocabulary,
+  canonical: ReadonlyMap<string, string>,
+  at: At
+): string | undefined {
   const path = join(at.path, entry.key);
   const owner = at.belongsTo(fold(entry.key));
   if (owner !== undefined) {
     const message = `${quote(entry.key)} is not a parameter of ${title}; it belongs to ${owner}`;
     at.report(entry.place, path, message);
-    return;
+    return undefined;
   }
-  const known = nearest(entry.key, Object.keys(vocabulary)) ?? '';
+  const written = fold(entry.key);
+  const slip = nearest(written, canonical.keys()) ?? '';
+  const meant = isMisspelt(written, slip) ? canonical.get(slip) : undefined;
+  // What is refused cures nothing, unless it was meant.
+  const had = new Map(
+    [...canonical].filter(([, key]) => vocabulary[key]?.kind.refusal === undefined)
+  );
+  const known = meant ?? had.get(nearest(written, had.keys()) ?? '') ?? '';
   const message = `${quote(entry.key)} is not known here; the nearest known key is ${known}`;
   at.report(entry.place, path, message);
+  return meant;
 }
 
 function join(path: string, key: string): string {

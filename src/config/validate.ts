@@ -74,7 +74,17 @@ function whyTaken(
 
 /** What a template brought is not the administrator's doing; the entry that uses it is. */
 export function blame(setting: Blamed | undefined, entry: ServiceEntry): Blamed {
-  return setting?.place.file === entry.place.file ? setting : entry;
+  return blameFirst([setting], entry);
+}
+
+/** The first that is his own. */
+export function blameFirst(settings: readonly (Blamed | undefined)[], entry: ServiceEntry): Blamed {
+  return settings.find((one) => one !== undefined && !isForeign(one, entry)) ?? entry;
+}
+
+/** A template's, which the administrator did not write. */
+export function isForeign({ place }: Blamed, entry: ServiceEntry): boolean {
+  return place.file !== entry.place.file;
 }
 
 /** `0.0.0.0` is every IPv4 address of the machine and `::` every IPv6 address; neither is both. */

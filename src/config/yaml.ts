@@ -50,12 +50,14 @@ const nodesMax = 200_000;
 const syntaxProblemsMax = 20;
 
 const tooMany = `there are more than ${nodesMax} values; use fewer aliases`;
+const star = 'a * begins an alias; put a value that begins with it in quotes';
 const tooDeep = `lists and maps are nested too deeply; nest no more than ${depthMax} levels`;
 /** In words for an administrator; the package's own words do for the rest. */
 const explanations: ReadonlyMap<ErrorCode, string> = new Map([
   ['TAB_AS_INDENT', 'a tab indents this line; use spaces'],
   ['MULTIPLE_DOCS', 'a second document begins here; keep one in the file, without "---"'],
   ['RESOURCE_EXHAUSTION', tooDeep],
+  ['BAD_ALIAS', star],
   ['BAD_SCALAR_START', 'a value cannot begin with this character; put the value in quotes'],
   [
     'TAG_RESOLVE_FAILED',
@@ -76,7 +78,7 @@ export function parseYaml(text: string, file: string, report: Report): YamlNode 
     .filter((error) => !isPercentValue(error, text))
     .toSorted((a, b) => a.pos[0] - b.pos[0]);
   if (wrong.length > 0) {
-    reportSyntax(wrong, place, report);
+    reportSyntax(wrong, text, place, report);
     return undefined;
   }
   const converter = {
@@ -111,6 +113,7 @@ function isPercentValue(error: YAMLError, text: string): boolean {
 /** One problem a line of the file: what follows the first is mostly its echo. */
 function reportSyntax(
   errors: readonly YAMLError[],
+  text: string,
   place: (offset: number) => Place,
   report: Report
 ): void {
@@ -119,13 +122,15 @@ function reportSyntax(
     const where = place(error.pos[0]);
     if (seen.has(where.line) || seen.size >= syntaxProblemsMax) continue;
     seen.add(where.line);
-    report(where, 'YAML', explain(error));
+    report(where, 'YAML', explain(error, text));
   }
 }
 
-function explain(error: YAMLError): string {
+function explain(error: YAMLError, text: string): string {
   const known = explanations.get(error.code);
   if (known !== undefined) return known;
+  // `*.a.example b.example`: what stands behind the first word is in the way of the package.
+  if (/[:,[-][ \t]*\*\S*[ \t]+$/.test(text.slice(0, error.pos[0]).slice(-300))) return star;
   const [sentence = ''] = error.message.split(/ at line \d+|\n/, 1);
   return `${sentence.replaceAll(';', ',')}; correct the YAML syntax here`;
 }
@@ -158,7 +163,9 @@ function convert(
     converter.targets.set(node, target);
     const name = node.source;
     if (target === undefined) {
-      const message = `the alias *${name} has no anchor; put &${name} before the value it stands for`;
+      const message =
+        `the alias *${name} has no anchor; put &${name} before the value it stands for, or quotes ` +
+        `around "*${name}" if it is no alias`;
       return refuse(place, message, converter);
     }
     if (converter.open.has(target)) {

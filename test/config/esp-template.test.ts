@@ -153,6 +153,19 @@ t.test('an entry overrides its template, for all SubVSs or for one', async (t) =
   t.match(serviceOf(outcome, 'main').subVSs[0]?.realServers, [{ address: '10.0.0.13' }]);
   t.match(
     outcome.warnings.filter((warning) => !/Offloaded|self-signed/.test(warning)),
-    [/^main\/Autodiscover, main\/EWS, .*main\/PowerShell: allowedGroups is not asked about/]
+    [
+      'main/RPC: pre-authentication is off (espEnabled: false)',
+      /^main: allowedHosts has only an example /,
+      /^main\/Autodiscover, main\/EWS, .*main\/PowerShell: allowedGroups is not asked about/
+    ]
   );
+});
+
+t.test('ESP of a template that is switched off is told of', async (t) => {
+  const mail =
+    'virtualServices: [{ template: Exchange 2016 SMTP with ESP, espEnabled: N, realServers: [] }]';
+  for (const text of [use(offloaded, '    espEnabled: N\n'), mail]) {
+    const { warnings } = await load(t.testdir({}), text);
+    t.match(warnings.join('\n'), /: pre-authentication is off \(espEnabled: false\)$/m);
+  }
 });

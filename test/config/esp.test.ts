@@ -8,7 +8,7 @@ import { selfSignedCertificate } from '../../src/tls/certificate.ts';
 import { load, problemsOf, serviceOf, type Outcome } from './support.ts';
 
 const domain = 'ssoDomains: [{ name: Corp.example, server: 127.0.0.1 }]\n';
-const hosts = 'allowedHosts: mail.example.com';
+const hosts = 'allowedHosts: mail.corp.example';
 
 /** One service with TLS and these lines of its own. */
 async function outcome(t: Test, lines: string, head = domain): Promise<Outcome> {
@@ -38,7 +38,7 @@ t.test('the defaults of a service with ESP, and of one without', async (t) => {
       serverMode: 'form',
       domain: 'Corp.example',
       logs: { user: true, security: true, connection: true },
-      allowedHosts: ['mail.example.com'],
+      allowedHosts: ['mail.corp.example'],
       allowedDirectories: ['/*'],
       excludedDirectories: [],
       allowedGroups: [],
@@ -81,11 +81,15 @@ t.test('names and values in the spellings of guide and LoadMaster', async (t) =>
     ['allowedDirectories: ""', (e) => e.allowedDirectories, []],
     ['allowedDirectories: [/OWA*, /ecp]', (e) => e.allowedDirectories, ['/owa*', '/ecp']],
     [
-      'ExcludeDirectories: %2Fowa%2F5f2c%40example.com%2A',
+      'inputAuthMode: 1\nExcludeDirectories: %2Fowa%2F5f2c%40example.com%2A',
       (e) => e.excludedDirectories,
       ['/owa/5f2c@example.com*']
     ],
-    ['excludedDirectories: /owa/guid@smtpdomain*', (e) => e.excludedDirectories, []],
+    [
+      'inputAuthMode: 1\nexcludedDirectories: /owa/guid@smtpdomain*',
+      (e) => e.excludedDirectories,
+      []
+    ],
     [
       'inputAuthMode: 1\nallowedGroups: Mail Users;VPN;',
       (e) => e.allowedGroups,
@@ -98,6 +102,19 @@ t.test('names and values in the spellings of guide and LoadMaster', async (t) =>
       ['/owa/logoff.owa', '/x']
     ],
     ['inputAuthMode: 2\nSingleSignInMessage: a`b`c', (e) => e.greeting, 'abc'],
+    [
+      'inputAuthMode: 2\nSSO Greeting Message: "3 < 4 &\\n<it@a.b>"',
+      (e) => e.greeting,
+      '3 < 4 &\n<it@a.b>'
+    ],
+    ['inputAuthMode: 2\nAllowed Virtual Hosts: a.b', (e) => e.allowedHosts, ['a.b']],
+    [
+      'inputAuthMode: 2\nPre-Authorization Excluded Directories: /owa/x',
+      (e) => e.excludedDirectories,
+      ['/owa/x']
+    ],
+    ['inputAuthMode: 2\nUser Password Form: /change', (e) => e.passwordChange?.url, '/change'],
+    ['inputAuthMode: 1\nallowedGroups: "Mail, all;E=mc2"', (e) => e.allowedGroups.length, 2],
     [
       'inputAuthMode: 2\nsingleSignOnMessage: Please%20sign%20in',
       (e) => e.greeting,
@@ -142,7 +159,7 @@ subVSs:
     { esp: { clientMode: 'delegate', serverMode: 'none', allowedDirectories: ['/ews*'] } },
     { esp: undefined }
   ]);
-  t.strictSame(warningsOf(loaded), []);
+  t.strictSame(warningsOf(loaded), ['owa/Free: pre-authentication is off (espEnabled: false)']);
 });
 
 t.test('what may be meant is told', async (t) => {
@@ -154,6 +171,11 @@ t.test('what may be meant is told', async (t) => {
     [full, undefined],
     [`${on}allowedDirectories: /*`, /^owa: nobody gets in, for there are no allowedHosts$/],
     [`${on}${hosts}`, /^owa: nobody gets in, for there are no allowedDirectories$/],
+    [
+      `${on}allowedHosts: mail.example.com example.com\nallowedDirectories: /owa*`,
+      /^owa: allowedHosts has only an example \(mail\.example\.com example\.com\); name yours$/
+    ],
+    [`${on}allowedHosts: mail.example.com notexample.com\nallowedDirectories: /owa*`, undefined],
     [`${on}allowedHosts: '*'\nallowedDirectories: /*`, /lets in who asks for any host/],
     [`${full}excludedDirectories: /ews/x`, /\/ews\/x of excludedDirectories stays shut/],
     [
@@ -162,11 +184,16 @@ t.test('what may be meant is told', async (t) => {
     ],
     [`${full}excludedDirectories: /autodiscover/*`, /ProxyShell/],
     [`${full}excludedDirectories: /owa/au*`, /the login of the servers/],
+    [`${full}excludedDirectories: /owa/auth/logon.aspx`, /leads to the login of the servers/],
+    [`${full}allowedGroups: Mail, Managers`, /one group, called "Mail, Managers"; .* semicolons$/],
+    [`${full}allowedGroups: 'Mail, Managers; VPN'`, undefined],
+    [`espEnabled: 0\n${hosts}`, /^owa: pre-authentication is off \(espEnabled: false\)$/, '\n'],
+    ['espEnabled: 0\ninputAuthMode: 0', undefined, '\n'],
     [`${full}excludedDirectories: /owa/guid@smtpdomain*`, /guide's example .* guide 4\.2\.2/],
     [`${full}logoff: /ecp/logoff.owa`, /ends no session, for it is not in allowedDirectories/],
     [`${full}logoff: /owa/x\nexcludedDirectories: /owa/x`, /ends no session, .* among excluded/],
     [`${full}userPwdChangeUrl: /owa/change`, /\/owa\/change wants him to; add it to excludedDir/],
-    [`${full}userPwdChangeUrl: https://MAIL.example.com/owa/Change?a`, /\/owa\/change wants him/],
+    [`${full}userPwdChangeUrl: https://MAIL.corp.example/owa/Change?a`, /\/owa\/change wants him/],
     [`${full}userPwdChangeUrl: /owa/change\nexcludedDirectories: /owa/change`, undefined],
     [`${full}userPwdChangeUrl: https://password.example.com/`, undefined],
     [`${full}requestRules: [r]`, /the rule r changes a URL after ESP/, `${domain}${rules}`],
@@ -179,6 +206,22 @@ t.test('what may be meant is told', async (t) => {
       sso(`server: ${away}, serverCertVerify: 0`)
     ],
     [full, undefined, sso('server: localhost, authType: LDAP-Unencrypted')],
+    [
+      full,
+      /^ssoDomains a: localhost:636 is spoken to by starttls, .*use authType: ldap-ldaps$/,
+      sso('server: localhost:636')
+    ],
+    [
+      full,
+      /localhost:3269 .* use authType: ldap-ldaps$/,
+      sso('server: localhost:3269, authType: ldap')
+    ],
+    [
+      full,
+      /localhost:3268 is spoken to by ldaps, .* use authType: ldap-starttls$/,
+      sso('server: localhost:3268, authType: ldaps')
+    ],
+    [full, undefined, sso("server: 'localhost:3269 localhost:1389 localhost', authType: ldaps")],
     [full, /tried without end; use maxFailedAuths/, sso('server: localhost, maxFailedAuths: 0')],
     [full, /ends after 1800 s, .* sessToutIdlePub/, sso('server: localhost, sessToutIdlePub: 3600')]
   ];
@@ -307,7 +350,7 @@ t.test('mail for permitted domains alone', async (t) => {
   t.strictSame(
     await recipients(
       `name: in\nport: 25\nvsType: tls\nstartTLSMode: smtp\nsslAcceleration: 1\nespEnabled: 1\n` +
-        `espLogs: 0\nsmtpAllow: [%22a.example%20*.b.example%22, büro.example]`
+        `espLogs: 0\nPermitted Domains: [%22a.example%20*.b.example%22, büro.example]`
     ),
     {
       allowedDomains: ['a.example', '*.b.example', 'xn--bro-hoa.example'],
@@ -315,14 +358,18 @@ t.test('mail for permitted domains alone', async (t) => {
     }
   );
   t.match(await recipients(`${gen}\nespEnabled: 1\nlineLimit: 2000\nsmtpAllowedDomains: a`), {});
-  const warned = async (line: string): Promise<readonly string[]> =>
+  const warned = async (line: string, on = 'espEnabled: 1, '): Promise<readonly string[]> =>
     (
       await load(
         t.testdir({}),
-        `virtualServices: [{ name: in, port: 25, serverInit: smtp, espEnabled: 1, ${line}realServers: [] }]\n`
+        `virtualServices: [{ name: in, port: 25, serverInit: smtp, ${on}${line}realServers: [] }]\n`
       )
     ).warnings;
   t.match(await warned(''), [/^in: no mail is taken, for there are no smtpAllowedDomains$/]);
   t.match(await warned('smtpAllowedDomains: "*", '), [/^in: mail is taken for everybody/]);
   t.strictSame(await warned('smtpAllowedDomains: a.example, '), []);
+  t.match(await warned('smtpAllowedDomains: example.com, '), [/Domains has only an example/]);
+  const off = /: pre-authentication is off \(espEnabled: false\)$/;
+  t.match(await warned('espEnabled: 0, smtpAllowedDomains: a.example, ', ''), [off]);
+  t.strictSame(await warned('espEnabled: 0, ', ''), []);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { nearest } from '../../src/config/nearest.ts';
+import { isMisspelt, nearest } from '../../src/config/nearest.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { noSuchHost, problemsOf } from './support.ts';
 
@@ -85,6 +85,13 @@ t.test('the nearest word', async (t) => {
   t.equal(nearest('SUBVS', words), 'subVSs');
   t.equal(nearest('timeIdle', ['idle', 'time']), 'idle', 'the first of the nearest');
   t.equal(nearest('x', []), undefined);
+  const names = ['HTTPS Offloaded', 'HTTPS Offloaded with ESP', 'SMTPS', 'SMTP with ESP'];
+  t.equal(nearest('https esp', names), 'HTTPS Offloaded with ESP', 'words before letters');
+  t.equal(nearest('HTTPS Offload', names), 'HTTPS Offloaded');
+  t.ok(isMisspelt('ssoDomain', 'ssoDomains'));
+  t.ok(isMisspelt('SHEDUEL', 'schedule'));
+  t.notOk(isMisspelt('path', 'name'));
+  t.notOk(isMisspelt('pat', 'port'), 'of four letters two are half');
 });
 
 t.test('whatever the text, problems come and no exception', async (t) => {

@@ -4,6 +4,7 @@ import { domainToASCII } from 'node:url';
 import { boolean, choice, integer, never, text, word, type Kind, type Refusal } from '../kind.ts';
 import type { EspSettings } from '../model.ts';
 import { decodePercent } from '../percent.ts';
+import { quote } from '../problem.ts';
 import { parameter } from '../section.ts';
 import { wordList } from './word-list.ts';
 
@@ -82,11 +83,12 @@ export const espVocabulary = {
   allowedHosts: parameter(
     wordList(
       'host names',
-      'without a port, such as mail.example.com, where * is anything but a dot',
+      'without https:// or a port, such as mail.example.com, where * is anything but a dot',
       hostPattern
     ),
     'none: nobody gets in',
-    'guide 4.2.2; the names that clients may ask for'
+    'guide 4.2.2; the names that clients may ask for',
+    ['allowedVirtualHosts']
   ),
   allowedDirectories: parameter(
     wordList('paths', path, pathPattern),
@@ -97,7 +99,7 @@ export const espVocabulary = {
     wordList('paths', path, pathPattern),
     'none',
     'guide 4.2.2; of the allowed ones those to which everybody gets through, unasked',
-    ['excludeDirectories']
+    ['excludeDirectories', 'pre-authorizationExcludedDirectories']
   ),
   domain: parameter(
     text(64, 'the name of an SSO domain'),
@@ -105,7 +107,13 @@ export const espVocabulary = {
     'who is asked about names and passwords'
   ),
   allowedGroups: parameter(
-    wordList('names of groups', 'as the directory has it', groupName, groupsMax, 'semicolons'),
+    wordList(
+      'names of groups',
+      'as the directory has it, without the rest of its DN',
+      groupName,
+      groupsMax,
+      'semicolons'
+    ),
     'none: everybody whom the directory knows',
     'who gets in must be in one of them'
   ),
@@ -113,8 +121,8 @@ export const espVocabulary = {
   singleSignOnMessage: parameter(
     greeting(),
     '-',
-    'guide 4.2.2; stands above the form; grave accents are dropped',
-    ['singleSignInMessage']
+    'guide 4.2.2; stands above the form, with its line breaks; grave accents are dropped',
+    ['singleSignInMessage', 'ssoGreetingMessage']
   ),
   logoff: parameter(
     wordList('paths', 'beginning with / and without * or a query', exactPath),
@@ -130,7 +138,8 @@ export const espVocabulary = {
   userPwdChangeUrl: parameter(
     word('an https:// URL or a path, without blanks', passwordUrl),
     '-',
-    'guide 4.2.2; where who has an expired password is sent; list its path in excludedDirectories'
+    'guide 4.2.2; where who has an expired password is sent; list its path in excludedDirectories',
+    ['userPasswordForm']
   ),
   userPwdChangeMsg: parameter(text(textMax, 'text', true), '-', 'what he is told there'),
   serverFbaPath: parameter(
@@ -152,7 +161,7 @@ export const recipientVocabulary = {
     wordList('domains', 'such as example.com, where * is anything', domainPattern),
     'none: no mail is taken',
     'guide 4.9; for SMTP with espEnabled: mail is taken for recipients there',
-    ['smtpAllow', 'smtppAllow']
+    ['smtpAllow', 'smtppAllow', 'permittedDomains', 'permittedSMTPDomain']
   )
 };
 
@@ -204,7 +213,8 @@ function toAscii(raw: string): string {
 }
 
 function groupName(raw: string): string | undefined {
-  return /\p{Cc}/u.test(raw) || raw.length > textMax ? undefined : raw;
+  const isDn = /(?:^|,)\s*(?:cn|ou|dc)\s*=/i.test(raw);
+  return isDn || /\p{Cc}/u.test(raw) || raw.length > textMax ? undefined : raw;
 }
 
 /** In clear a new password would be anybody's. */
@@ -224,10 +234,18 @@ function loginBody(raw: string): string | undefined {
   return slots === 3 && /^[!-$&-~]*$/.test(rest) && body.length <= 2048 ? body : undefined;
 }
 
+/** The guide promises HTML. The page shows what stands here as text, tags and all. */
 function greeting(): Kind<string> {
-  const plain = text(textMax, 'text, which may be HTML,', true);
+  const plain = text(textMax, 'text without HTML', true);
   return {
     says: plain.says,
-    read: (node, at) => plain.read(node, at)?.replaceAll('`', '')
+    read(node, at) {
+      const value = plain.read(node, at)?.replaceAll('`', '');
+      const markup = /<\/?[a-z][a-z0-9]*(?:\s[^<>]*)?\/?>|&(?:[a-z]{2,}|#\d+);/i.exec(value ?? '');
+      if (markup === null) return value;
+      const message = `${quote(markup[0])} would be shown as it stands; use plain text`;
+      at.report(node.place, at.path, `${message}, whose line breaks are kept`);
+      return undefined;
+    }
   };
 }

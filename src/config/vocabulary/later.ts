@@ -5,16 +5,17 @@ import { boolean, integer, later, never, only, refused, type Refusal } from '../
 import { parameter, type Parameter } from '../section.ts';
 
 const captcha = never('the login page asks no other site for anything; names are blocked instead');
-const headers = later('rules that change headers come');
+const addHeader = never('a rule of type addHeader does it, named in requestRules');
 const limits = later('limits of a service come');
 const waf = never('there is no web application firewall in Ballast');
 
 /** In a virtual service and in a SubVS. */
 export const laterInBoth = {
-  ldapEndpoint: parameter(refused(never('LDAP servers are not checked')), '-', ''),
+  ldapEndpoint: parameter(refused(never('no health check speaks LDAP')), '-', ''),
   matchLen: off(integer(0, 8000), 0, never('binary checks do not exist')),
-  addVia: off(integer(0, 6), 0, later('headers for one service alone come')),
-  ...all(refused(headers), ['copyHdrFrom', 'copyHdrTo', 'extraHdrKey', 'extraHdrValue']),
+  addVia: off(integer(0, 6), 0, never('additionalL7Header under global is for all services')),
+  ...all(refused(never('no rule copies a header')), ['copyHdrFrom', 'copyHdrTo']),
+  ...all(refused(addHeader), ['extraHdrKey', 'extraHdrValue']),
   qoS: off(integer(0, 16), 0, never('Node cannot mark packets')),
   ...all(only(integer(0, 100_000_000), [0], limits), [
     'bandwidth',
@@ -24,7 +25,8 @@ export const laterInBoth = {
   ]),
   intercept: off(boolean, false, waf),
   interceptMode: off(integer(0, 2), 0, waf),
-  ...all(refused(never('a service asks one SSO domain')), ['altDomains', 'outConf']),
+  altDomains: parameter(refused(never('a service asks one SSO domain')), '-', ''),
+  outConf: parameter(refused(never('Ballast gets no tickets in the name of others')), '-', ''),
   ...all(refused(never('directories are asked by LDAP alone')), [
     'verifyBearer',
     'bearerCertificateName',
@@ -35,7 +37,7 @@ export const laterInBoth = {
   ...all(refused(never('groups choose who gets in, not a server')), ['steeringGroups']),
   ...all(refused(never('groups are known by their names; use allowedGroups')), ['groupSIDs']),
   multiDomainPermittedGroups: off(boolean, false, never('groups are those of one directory')),
-  ...all(refused(never('wrong hosts are refused; use allowedHosts')), ['excludedDomains']),
+  ...all(refused(never('hosts are not excluded; use excludedDirectories')), ['excludedDomains']),
   captcha: off(boolean, false, captcha),
   ...all(refused(captcha), [
     'captchaPublicKey',
@@ -71,7 +73,13 @@ export const laterInVirtualService = {
   verify: off(integer(0, 7), 0, waf),
   followVSID: off(integer(0, 65_535), 0, never('each service and SubVS has a table of its own')),
   useForSnat: off(boolean, false, never('Ballast is no router')),
-  ...all(refused(never('Ballast is no router')), ['altAddress', 'defaultGW', 'localBindAddrs'])
+  altAddress: parameter(refused(never('a service has one address; add a second service')), '-', ''),
+  defaultGW: parameter(refused(never('Ballast is no router')), '-', ''),
+  localBindAddrs: parameter(
+    refused(never('the system chooses the address, or subnetOriginating')),
+    '-',
+    ''
+  )
 };
 
 function off<T extends string | number | boolean>(

@@ -34,7 +34,7 @@ const foreignSchedulers = words(
 );
 const foreignChecks = words(
   ['icmp', 'nntp', 'ftp', 'telnet', 'rdp', 'bdata', 'ldap', 'dns'],
-  never('Ballast does not speak it')
+  never('there is no such health check in Ballast')
 );
 const checkHost = form(
   'a host name or address, with or without a port',

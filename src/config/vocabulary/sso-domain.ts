@@ -75,7 +75,7 @@ export const ssoDomainVocabulary = {
   server: parameter(
     wordList(
       'servers',
-      'a host name or address, with or without a port',
+      'a host name or address, with or without a port, and authType: ldap-ldaps in place of ldaps://',
       parseEndpoint,
       serversMax
     ),
@@ -182,7 +182,11 @@ export const ssoDomainVocabulary = {
     'oidcTokenEpUrl',
     'oidcSecret'
   ]),
-  ...all(never('the servers are named in server'), ['ldapEndpoint', 'adminUser', 'adminPass']),
+  ...all(never('the servers are named in server'), ['ldapEndpoint']),
+  ...all(never('servers are checked as testUser; use testUser and testPassFile'), [
+    'adminUser',
+    'adminPass'
+  ]),
   ...all(never('referrals are not followed'), ['referralCount']),
   ...all(never('names and passwords are UTF-8'), ['logonTranscode']),
   ...all(never('the directory is asked at every login'), ['userAccControl'])

@@ -3,10 +3,9 @@
 import { list, word, type Kind } from '../kind.ts';
 import { decodePercent } from '../percent.ts';
 
-/** How a text is cut into its words. */
-export type Separator = 'blanks' | 'semicolons';
-
-const cuts: Readonly<Record<Separator, RegExp>> = { blanks: /\s+/, semicolons: /;/ };
+/** How a text is cut into its words, in words. */
+const cuts = { 'blanks, not commas,': /\s+/, semicolons: /;/ };
+export type Separator = keyof typeof cuts;
 
 /**
  * The guide's values have stray line breaks (`%0A%2F%2A`) and quotation marks (`"Example.com"`): neither
@@ -17,7 +16,7 @@ export function wordList<T>(
   one: string,
   parse: (word: string) => T | undefined,
   wordsMax = 250,
-  separator: Separator = 'blanks'
+  separator: Separator = 'blanks, not commas,'
 ): Kind<readonly T[]> {
   const says = `up to ${wordsMax} ${what} with ${separator} between, or a list of them, each ${one}`;
   const cut = (raw: string): readonly T[] | undefined => {
