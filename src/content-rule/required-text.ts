@@ -39,6 +39,9 @@ function literal(text: string): Reading {
 
 type Times = 'once' | 'at least once' | 'perhaps';
 
+/** RE2 takes braces with anything else between them, a leading zero too, for themselves. */
+const times = /^(?:[?*+]|\{(0|[1-9]\d*)(?:,(?:0|[1-9]\d*)?)?\})\??/;
+
 class ExpressionReader {
   readonly #source: string;
   #at = 0;
@@ -127,14 +130,15 @@ class ExpressionReader {
   }
 
   #skipSet(): Reading {
-    const set = /^\^?(?:[^\][\\]|\\.)+\]/s.exec(this.#source.slice(this.#at));
+    // Not one whose first member is a bracket: that one does not end it.
+    const set = /^(?:\^(?!\])|(?!\^))(?:[^\][\\]|\\.)+\]/s.exec(this.#source.slice(this.#at));
     if (set === null) return this.#giveUp();
     this.#at += set[0].length;
     return anything;
   }
 
   #readTimes(): Times {
-    const found = /^(?:[?*+]|\{(\d+)(?:,\d*)?\})\??/.exec(this.#source.slice(this.#at));
+    const found = times.exec(this.#source.slice(this.#at));
     if (found === null) return 'once';
     this.#at += found[0].length;
     const isSure = found[1] === undefined ? found[0].startsWith('+') : Number(found[1]) > 0;

@@ -133,8 +133,35 @@ t.test('seeded: the same answers as one after the other', async (t) => {
   const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
   const often = (chance: number): boolean => random() < chance;
   const words = ['a', 'b', 'A', '/', '/', 'ab', '/ab', 'b/', 'Ba', '.', 'k', 'S', '\u00e9', '_'];
-  const quantifiers = ['?', '*', '+', '{0,2}', '{1,2}', '{2}', '{0}', '+?', '*?', '{1'];
-  const sets = ['.', '[ab]', '[^a]', '[\\]/]', '[^\\/b]', '\\d', '\\w', '\\W', '\\b', '[a-c.$^|]'];
+  const quantifiers = [
+    '?',
+    '*',
+    '+',
+    '{0,2}',
+    '{1,2}',
+    '{2}',
+    '{0}',
+    '+?',
+    '*?',
+    '{1',
+    '{01}',
+    '{,2}',
+    '{1,02}'
+  ];
+  const sets = [
+    '.',
+    '[ab]',
+    '[^a]',
+    '[\\]/]',
+    '[^\\/b]',
+    '\\d',
+    '\\w',
+    '\\W',
+    '\\b',
+    '[a-c.$^|]',
+    '[^]a]',
+    '[]a]'
+  ];
   const signs = ['^', '$', '\\/', '\\.', '\\$', '(?i)', '{', '}', ']', '-', '\\x41', '[[:alpha:]]'];
   function expression(depth: number): string {
     let text = often(0.3) ? '^' : '';
