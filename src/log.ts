@@ -5,7 +5,7 @@ import { destination, pino, type Logger as PinoLogger } from 'pino';
 
 /** Lines that nobody reads may not fill the memory: beyond this they are lost. */
 const unreadBytesMax = 8 * 1024 * 1024;
-/** How long the end of a process waits for a reader of its last lines. */
+/** How long the end of a process waits for a reader of its last lines who takes none. */
 const flushTimeMs = 1000;
 /**
  * Lines of several processes share one pipe; a write of at most so many bytes to a pipe is atomic
@@ -35,16 +35,39 @@ export function createLog(level: string, role: string): Logger {
   });
 }
 
+/** For what could be told by the thousand: so many in a period, and of the others how many they were. */
+export class Ration {
+  readonly #most: number;
+  readonly #periodMs: number;
+  #period = 0;
+  #told = 0;
+  #leftOut = 0;
+
+  constructor(most: number, periodMs: number) {
+    this.#most = most;
+    this.#periodMs = periodMs;
+  }
+
+  /** Undefined = no room for this one; else how many had none since the last one that was told. */
+  take(nowMs: number): number | undefined {
+    const period = Math.floor(nowMs / this.#periodMs);
+    if (period !== this.#period) this.#told = 0;
+    this.#period = period;
+    if (this.#told >= this.#most) {
+      this.#leftOut++;
+      return undefined;
+    }
+    this.#told++;
+    const leftOut = this.#leftOut;
+    this.#leftOut = 0;
+    return leftOut;
+  }
+}
+
 /** Writes out what is still in memory, as far as it is read; call before the process ends. */
 export function flushLog(log: Logger): Promise<void> {
   ending = true;
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, flushTimeMs);
-    log.flush(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  return new Promise((resolve) => log.flush(() => resolve()));
 }
 
 /**
@@ -69,9 +92,22 @@ class Lines {
   #isDue = false;
   /** Whether the stream has lines that are not written yet. */
   #isBehind = false;
+  /** Whether its latest write failed. */
+  #hasFailed = false;
 
   constructor() {
-    this.#unread.on('drain', () => (this.#isBehind = false));
+    const unread = this.#unread;
+    const flushSync = unread.flushSync.bind(unread);
+    // A full disk, say. What could not be written goes with the next lines. Without a listener this would
+    // end the process, and its end would try to write until it can.
+    unread.on('error', () => {
+      this.#hasFailed = true;
+      unread.flushSync = () => {};
+    });
+    unread.on('drain', () => {
+      this.#isBehind = this.#hasFailed = false;
+      unread.flushSync = flushSync;
+    });
     // Before the stream's own listener, which writes out what it has.
     process.prependListener('exit', () => this.#send());
   }
@@ -86,10 +122,20 @@ class Lines {
     setImmediate(this.#turnEnded);
   }
 
+  /** `done` is called when all is written, or cannot be. A reader who takes nothing is the end. */
   flush(done: () => void): void {
     this.#send();
-    if (this.#isBehind) this.#unread.once('drain', done);
-    else done();
+    if (!this.#isBehind || this.#hasFailed) return done();
+    const unread = this.#unread;
+    // An orderly exit would wait for him, and for the thread that writes to him, for ever.
+    const stalled = setTimeout(() => process.kill(process.pid, 'SIGKILL'), flushTimeMs);
+    const settle = (): void => {
+      clearTimeout(stalled);
+      unread.off('drain', settle).off('error', settle);
+      done();
+    };
+    unread.on('drain', settle).on('error', settle);
+    unread.on('write', () => stalled.refresh());
   }
 
   readonly #turnEnded = (): void => {

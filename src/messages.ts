@@ -80,6 +80,8 @@ export type ToWorker =
   /** Answers to `logon` and `find-pass`; undefined = there is none, or not for that service. */
   | { readonly type: 'logon-answer'; readonly n: number; readonly answer: LogonAnswer }
   | { readonly type: 'pass'; readonly n: number; readonly pass: Pass | undefined }
+  /** The answer to `logoff`; all workers were told before. */
+  | { readonly type: 'logged-off'; readonly n: number }
   /** These sessions are over: logged off, killed, or out of time. */
   | { readonly type: 'passes-ended'; readonly keys: readonly string[] }
   /** These keys are another server's by now: ask when they come again. */
@@ -109,7 +111,8 @@ export type ToPrimary =
     }
   /** Sessions in use, with the latest use of each (ms since 1970). */
   | { readonly type: 'pass-uses'; readonly uses: readonly (readonly [key: string, atMs: number])[] }
-  | { readonly type: 'logoff'; readonly key: string }
+  /** Ends sessions for everybody; answered, so that nobody has more than one on its way. */
+  | { readonly type: 'logoff'; readonly n: number; readonly keys: readonly string[] }
   | { readonly type: 'bind'; readonly asks: readonly BindAsk[] }
   /** The server itself gave the client this key. */
   | { readonly type: 'learned'; readonly use: Use }

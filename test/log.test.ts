@@ -167,6 +167,31 @@ test('a reader that stalls stops nothing but the log', async (t) => {
   t.strictSame(numbers(await text(reader.stdout)), counted(2000), 'read late, and all of it');
 });
 
+test('a full disk stops nothing but the log, and no end either', async (t) => {
+  for (const end of ['await flushLog(log); process.exit(7)', 'process.exit(7)']) {
+    const full = openSync('/dev/full', 'w');
+    const program = `${manyLines(200)}; await new Promise((later) => setTimeout(later, 50)); ${end};`;
+    const child = start(program, ['ignore', full, 'inherit']);
+    closeSync(full);
+    t.strictSame(await once(child, 'exit'), [7, null], end);
+  }
+});
+
+test('a reader who stalls holds up no end', async (t) => {
+  const fifo = join(t.testdir(), 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const read = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const write = openSync(fifo, constants.O_WRONLY);
+  t.teardown(() => closeSync(read));
+  const child = start(`${manyLines(2000)}; await flushLog(log); process.exit(7);`, [
+    'ignore',
+    write,
+    'inherit'
+  ]);
+  closeSync(write);
+  t.strictSame(await once(child, 'exit'), [null, 'SIGKILL']);
+});
+
 function start(program: string, stdio: ('ignore' | 'pipe' | 'inherit' | number)[]): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '-e', source(program)], { stdio });
 }

@@ -29,7 +29,7 @@ export type LogonResult = (
       readonly principal: string;
       readonly accountName: string;
       /** For each list that was asked about: is he in one of its groups? */
-      readonly memberOf: readonly boolean[];
+      readonly memberOf: Memberships['memberOf'];
       /** Why groups could not be looked up although the password is right; '' = they were. */
       readonly groupTrouble: string;
     }
@@ -41,7 +41,12 @@ export type LogonResult = (
     }
   /** The password was right. */
   | { readonly outcome: 'expired'; readonly mustChange: boolean; readonly reason: string }
-  | { readonly outcome: 'unavailable'; readonly reason: string }
+  /** `busy`: too many others are asked about; `failed`: no server could say. */
+  | {
+      readonly outcome: 'unavailable';
+      readonly cause: 'busy' | 'failed';
+      readonly reason: string;
+    }
 ) & {
   /** Who said so, as `host:port`; undefined = nobody was asked, or nobody could say. */
   readonly server: string | undefined;
@@ -60,7 +65,7 @@ export interface DirectoryOptions {
 
 type Reply<Answer> =
   | { readonly answer: Answer; readonly server: string }
-  | { readonly answer: undefined; readonly reason: string };
+  | { readonly answer: undefined; readonly cause: 'busy' | 'failed'; readonly reason: string };
 
 export class Directory {
   readonly #settings: DirectorySettings;
@@ -142,7 +147,8 @@ export class Directory {
       return { ...verdict, ...(await this.#groupsOf(conversation, server, name, groupLists)) };
     });
     if (reply.answer === undefined) {
-      return { outcome: 'unavailable', reason: reply.reason, server: undefined };
+      const { cause, reason } = reply;
+      return { outcome: 'unavailable', cause, reason, server: undefined };
     }
     const { answer, server } = reply;
     if (answer.outcome !== 'welcome') return { ...answer, server };
@@ -155,7 +161,7 @@ export class Directory {
   ): Promise<Reply<Answer>> {
     const { timeoutMs } = this.#settings;
     if (!(await this.#lanes.enter(timeoutMs))) {
-      return { answer: undefined, reason: 'too many others ask this directory' };
+      return { answer: undefined, cause: 'busy', reason: 'too many others ask this directory' };
     }
     const failures: string[] = [];
     try {
@@ -175,7 +181,7 @@ export class Directory {
     } finally {
       this.#lanes.leave();
     }
-    return { answer: undefined, reason: failures.join('; ') };
+    return { answer: undefined, cause: 'failed', reason: failures.join('; ') };
   }
 
   async #bind(
@@ -198,7 +204,7 @@ export class Directory {
     server.base ??= await findBase(conversation);
     if (server.base === undefined) {
       const groupTrouble = 'groups can be looked up in an Active Directory only';
-      return { memberOf: lists.map(() => false), groupTrouble };
+      return { memberOf: lists.map(() => undefined), groupTrouble };
     }
     const bases = { domain: server.base, groups: this.#settings.searchBase ?? server.base };
     const asked = bindName(name, this.#settings);

@@ -20,8 +20,8 @@ export interface GroupList {
 }
 
 export interface Memberships {
-  /** Of each list: is he in one of its groups? */
-  readonly memberOf: readonly boolean[];
+  /** Of each list: is he in one of its groups? Undefined = not in those of them that there are. */
+  readonly memberOf: readonly (boolean | undefined)[];
   /** What of the configuration does not fit this directory; '' = nothing. */
   readonly groupTrouble: string;
 }
@@ -70,10 +70,11 @@ export async function findMemberships(
   }
   const wanted = [...new Set(lists.flatMap(({ names }) => names))];
   const groups = await findGroups(conversation, wanted, bases.groups);
-  const memberOf: boolean[] = [];
+  const memberOf: (boolean | undefined)[] = [];
   for (const { names, nested } of lists) {
     const permitted = names.flatMap((one) => groups.get(one) ?? []);
-    memberOf.push(await isInOne(conversation, user, permitted, nested, bases.domain));
+    const isMember = await isInOne(conversation, user, permitted, nested, bases.domain);
+    memberOf.push(isMember || permitted.length === names.length ? isMember : undefined);
   }
   const unknown = wanted.filter((one) => !groups.has(one)).map((one) => JSON.stringify(one));
   const groupTrouble = unknown.length > 0 ? `no one group of this name: ${unknown.join(', ')}` : '';

@@ -1,5 +1,8 @@
 // What primary and workers say to each other of people who sign in (pre-authentication).
 
+/** How long an asker waits for the answer to `LogonAsk`: several servers may be asked about it. */
+export const logonTimeMs = 60_000;
+
 /** May this person in? Asked by a worker that has a name and a password (pre-authentication). */
 export interface LogonAsk {
   /** Full name of the service that he wants to use; it has the groups that may. */

@@ -1,6 +1,7 @@
 // Who guessed too often (soft lockout, kemp-esp 5): while a name is blocked the directory is not
 // asked, so that whoever guesses here cannot lock the account there. Names that nobody bears are
-// counted like others, or the answer would tell which ones somebody does.
+// counted like others, or the answer would tell which ones somebody does. Each name is that of
+// `Directory.canonicalName`, the same for all spellings of it.
 
 import { hash } from 'node:crypto';
 import type { SsoDomain } from '../config/model.ts';
@@ -106,8 +107,8 @@ export class Lockouts {
   }
 }
 
-/** Directories do not tell case apart. No account has so long a name, so it need not be kept. */
+/** No account has so long a name, so it need not be kept. */
 function keyOf(domain: SsoDomain, user: string): string {
-  const name = user.length > nameCharsMax ? `sha256 ${hash('sha256', user)}` : user.toLowerCase();
+  const name = user.length > nameCharsMax ? `sha256 ${hash('sha256', user)}` : user;
   return `${domain.name}\0${name}`;
 }

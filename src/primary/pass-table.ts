@@ -2,6 +2,7 @@
 // outlives workers and reloads, is the same for all services of its SSO domain, and ends for all.
 
 import type { Pass } from '../gate/pass.ts';
+import { meets, type Demand } from './demands.ts';
 
 /** Some 500 bytes each. When they are all in use the longest unused makes room. */
 const passesMax = 100_000;
@@ -13,21 +14,20 @@ const passesOfUserMax = 250;
  */
 const basicKeptMs = 3_600_000;
 
-/** What a service asks of who wants to use it. */
-export interface Demand {
-  readonly domain: string;
-  /** What tells one list of groups from another; '' = everybody may. */
-  readonly groups: string;
-}
-
-interface Entry {
-  readonly pass: Pass;
+/** Who signed in, and how. */
+export interface SignIn {
+  /** The same for all spellings of him (`Directory.canonicalName`). */
+  readonly account: string;
   readonly how: 'form' | 'basic';
   readonly client: string;
-  readonly startedAtMs: number;
-  usedAtMs: number;
   /** Lists of groups that he is in; those that came by a reload are not known of him. */
   readonly memberOf: ReadonlySet<string>;
+}
+
+interface Entry extends SignIn {
+  readonly pass: Pass;
+  readonly startedAtMs: number;
+  usedAtMs: number;
 }
 
 /** A session as an administrator sees it; nothing in it opens anything. */
@@ -56,17 +56,11 @@ export class PassTable {
     return this.#entries.size;
   }
 
-  add(
-    pass: Pass,
-    how: Entry['how'],
-    client: string,
-    memberOf: ReadonlySet<string>,
-    nowMs: number
-  ): void {
+  add(pass: Pass, signIn: SignIn, nowMs: number): void {
     const startedAtMs = this.#entries.get(pass.key)?.startedAtMs ?? nowMs;
     this.#remove(pass.key);
-    this.#makeRoomFor(pass);
-    this.#entries.set(pass.key, { pass, how, client, startedAtMs, usedAtMs: nowMs, memberOf });
+    this.#makeRoomFor(pass, signIn.account);
+    this.#entries.set(pass.key, { ...signIn, pass, startedAtMs, usedAtMs: nowMs });
     const oldest = this.#entries.keys().next();
     if (this.#entries.size > passesMax && oldest.done !== true) this.end([oldest.value]);
   }
@@ -83,7 +77,7 @@ export class PassTable {
     if (nowMs >= pass.endsAtMs) return undefined;
     // Sessions of other domains are those of other people.
     if (pass.domain !== demand.domain) return undefined;
-    if (demand.groups !== '' && !memberOf.has(demand.groups)) return undefined;
+    if (!meets(demand, memberOf)) return undefined;
     this.used(key, nowMs);
     return pass;
   }
@@ -98,12 +92,14 @@ export class PassTable {
 
   /** Those that there were. */
   end(keys: readonly string[]): readonly PassView[] {
-    const ended = keys.flatMap((key) => {
-      const entry = this.#remove(key);
-      return entry === undefined ? [] : [viewOf(entry)];
-    });
-    if (ended.length > 0) this.#onEnded(keys);
-    return ended;
+    const ended = keys.flatMap((key) => this.#remove(key) ?? []);
+    if (ended.length > 0) this.#onEnded(ended.map(({ pass }) => pass.key));
+    return ended.map(viewOf);
+  }
+
+  /** The same of all of a user. */
+  endUser(domain: string, account: string): readonly PassView[] {
+    return this.end([...(this.#keysOfUser.get(userKey(domain, account)) ?? [])]);
   }
 
   /** The same of all that `test` picks. */
@@ -144,7 +140,7 @@ export class PassTable {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     this.#entries.delete(key);
-    const user = userOf(entry.pass);
+    const user = userKey(entry.pass.domain, entry.account);
     const keys = this.#keysOfUser.get(user);
     keys?.delete(key);
     if (keys?.size === 0) this.#keysOfUser.delete(user);
@@ -152,8 +148,8 @@ export class PassTable {
   }
 
   /** Notes whose it is, and ends his longest unused session where he has too many. */
-  #makeRoomFor(pass: Pass): void {
-    const user = userOf(pass);
+  #makeRoomFor(pass: Pass, account: string): void {
+    const user = userKey(pass.domain, account);
     const keys = this.#keysOfUser.get(user) ?? new Set();
     if (keys.size >= passesOfUserMax) {
       const usedAtMs = (key: string): number => this.#entries.get(key)?.usedAtMs ?? 0;
@@ -163,13 +159,15 @@ export class PassTable {
   }
 }
 
-function userOf({ domain, user }: Pass): string {
-  return `${domain}\0${user.toLowerCase()}`;
+function userKey(domain: string, account: string): string {
+  return `${domain}\0${account}`;
 }
 
 function isOver({ how, pass, usedAtMs }: Entry, nowMs: number): boolean {
-  if (how === 'basic') return nowMs - usedAtMs >= basicKeptMs;
-  return nowMs >= pass.endsAtMs || nowMs - usedAtMs >= pass.idleMs;
+  const isOld = nowMs >= pass.endsAtMs;
+  // Until it is old workers let him in without asking, however long he was silent.
+  if (how === 'basic') return isOld && nowMs - usedAtMs >= basicKeptMs;
+  return isOld || nowMs - usedAtMs >= pass.idleMs;
 }
 
 function viewOf({ pass, how, client, startedAtMs, usedAtMs }: Entry): PassView {

@@ -57,6 +57,8 @@ export class HttpSession implements Session, Receiver {
   state: 'waiting' | 'exchange' | 'lingering' | 'closed' = 'waiting';
   readonly #clientPort: number;
   #stateSinceMs: number = clock.nowMs;
+  /** Latest activity of a relay that was told as a use of its session (pre-authentication). */
+  #usedMs = 0;
   #isAdvancing = false;
   #mustEnd = false;
   #served = false;
@@ -265,7 +267,12 @@ export class HttpSession implements Session, Receiver {
   #checkExchange(nowMs: number): void {
     const { exchange, client } = this;
     if (exchange?.relay === undefined) return; // dialling has its own time
-    if (nowMs - exchange.relay.lastActivityMs > exchange.idleTimeMs) exchange.relay.timeOut();
+    const { lastActivityMs } = exchange.relay;
+    if (exchange.pass !== undefined && lastActivityMs > this.#usedMs) {
+      this.#usedMs = lastActivityMs;
+      this.traffic.passes.used(exchange.pass.key);
+    }
+    if (nowMs - lastActivityMs > exchange.idleTimeMs) exchange.relay.timeOut();
     else if (!client.isOpen && nowMs - client.lastActivityMs > halfClosedTimeMs) {
       exchange.relay.fail(new ProxyError('client-closed', 'client', 'client closed its side'));
     }

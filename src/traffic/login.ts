@@ -58,8 +58,7 @@ export function serveLogin(exchange: Exchange): OwnAnswer | Promise<OwnAnswer> {
       return { status: 200, ...asset };
     }
     case 'logout':
-      endSessions(exchange);
-      return loggedOff(exchange);
+      return endSessions(exchange).then(() => loggedOff(exchange));
     case 'login':
       return form(exchange, service, { state: 'plain', curl: asked.curl });
     case 'logon':
@@ -110,17 +109,16 @@ async function logOn(exchange: Exchange): Promise<OwnAnswer> {
     return { ...page, status, bodyTaken: true };
   }
   // A session of before is over: nobody goes on with what he may have been given.
-  endSessions(exchange);
+  await endSessions(exchange);
   const location = `Location: ${safeDestination(sent.curl, homeOf(exchange))}\r\n`;
   // And what Exchange gave to whoever sat here before opens his mailbox, whoever signs in now.
   const fields = location + setSession(handle) + expireLogin + expireExchange + pageFields;
   return { status: 302, fields, body: '', bodyTaken: true };
 }
 
-function endSessions({ request, session }: Exchange): void {
-  for (const handle of findHandles([cookiesOf(request)], sessionCookie)) {
-    session.traffic.passes.logoff(keyOfHandle(handle));
-  }
+async function endSessions({ request, session }: Exchange): Promise<void> {
+  const keys = findHandles([cookiesOf(request)], sessionCookie).map(keyOfHandle);
+  if (keys.length > 0) await session.traffic.passes.logoff(keys);
 }
 
 /** Says so, and leaves nothing of ours or of Exchange behind in the browser. */

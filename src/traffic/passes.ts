@@ -13,6 +13,11 @@ export interface Passes {
   ask(key: string, service: string): Promise<Pass | undefined>;
   /** Asks the directory, and begins a session where it agrees. */
   logon(ask: LogonAsk): Promise<LogonAnswer>;
-  /** Ends a session for everybody. */
-  logoff(key: string): void;
+  /** What runs for this session is a use of it, long after the request that began it. */
+  used(key: string): void;
+  /**
+   * Ends sessions for everybody. To be waited for, or who invents keys fills the primary's memory.
+   * Resolves also where the primary does not answer in time.
+   */
+  logoff(keys: readonly string[]): Promise<void>;
 }

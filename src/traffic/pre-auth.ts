@@ -81,7 +81,12 @@ function admitForm(
   );
 }
 
-function admitted(exchange: Exchange, { gate }: Guard, path: string, pass: Pass): Ruling {
+function admitted(
+  exchange: Exchange,
+  { gate }: Guard,
+  path: string,
+  pass: Pass
+): Ruling | Promise<Ruling> {
   if (gate.endsSession(path)) return logOff(exchange, pass);
   return welcome(exchange, pass);
 }
@@ -192,10 +197,10 @@ function unavailable(): ProxyError {
   return new ProxyError('no-directory', 'ballast', 'nobody can say now who it is that asks');
 }
 
-function logOff(exchange: Exchange, pass: Pass): OwnAnswer {
-  exchange.session.traffic.passes.logoff(pass.key);
+async function logOff(exchange: Exchange, pass: Pass): Promise<OwnAnswer> {
   exchange.session.visitor = undefined;
   leaveServers(exchange);
+  await exchange.session.traffic.passes.logoff([pass.key]);
   logGate(exchange, 'user', { user: pass.user, outcome: 'logged off' });
   return loggedOff(exchange);
 }

@@ -64,8 +64,9 @@ export async function logOnToServer(exchange: Exchange): Promise<OwnAnswer> {
       throw new ProxyError('forbidden', 'server', `its log-on form said ${found.reason}`);
     }
     // The password was good when he signed in. Another try with it is another step to an account
-    // that the directory locks.
-    session.traffic.passes.logoff(pass.key);
+    // that the directory locks. It ends by us, which is no reason to cut him off.
+    exchange.pass = undefined;
+    await session.traffic.passes.logoff([pass.key]);
     return mustLogIn(exchange, service, found.outcome === 'expired' ? 'expired' : 'bad');
   }
   const cookies = found.cookies.map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('');

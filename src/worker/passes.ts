@@ -3,22 +3,19 @@
 // kept here need be asked about again before its time.
 
 import { gateKeys, type GateKeys } from '../gate/keys.ts';
-import type { LogonAnswer, LogonAsk, Pass } from '../gate/pass.ts';
+import { logonTimeMs, type LogonAnswer, type LogonAsk, type Pass } from '../gate/pass.ts';
 import type { ToPrimary, ToWorker } from '../messages.ts';
 import type { Passes } from '../traffic/passes.ts';
 
 const passesMax = 50_000;
-/** A logon asks a directory, maybe several of its servers; the primary bounds that itself. */
-const logonTimeMs = 60_000;
-const findTimeMs = 5000;
+/** Of what the primary answers by itself. */
+const questionTimeMs = 5000;
 
 interface Known {
   readonly pass: Pass;
   /** Full names of services that it is good for. */
   readonly services: Set<string>;
   usedAtMs: number;
-  /** Whether the primary has not heard of the latest use. */
-  isNews: boolean;
 }
 
 interface Question {
@@ -33,11 +30,17 @@ export class WorkerPasses implements Passes {
   /** The longest unmet first. */
   readonly #known = new Map<string, Known>();
   readonly #questions = new Map<number, Question>();
-  #used: Known[] = [];
+  readonly #questionTimeMs: number;
+  /** Uses that the primary has not heard of, by key. */
+  #used = new Map<string, number>();
   #nextNumber = 0;
 
-  constructor(tell: (message: ToPrimary) => void) {
+  constructor(
+    tell: (message: ToPrimary) => void,
+    options: { readonly questionTimeMs?: number } = {}
+  ) {
     this.#tell = tell;
+    this.#questionTimeMs = options.questionTimeMs ?? questionTimeMs;
   }
 
   get keys(): GateKeys {
@@ -63,16 +66,20 @@ export class WorkerPasses implements Passes {
       return undefined;
     }
     known.usedAtMs = nowMs;
-    if (!known.isNews) {
-      known.isNews = true;
-      this.#used.push(known);
-    }
+    this.#used.set(key, nowMs);
     return pass;
+  }
+
+  used(key: string): void {
+    const nowMs = Date.now();
+    const known = this.#known.get(key);
+    if (known !== undefined) known.usedAtMs = nowMs;
+    this.#used.set(key, nowMs);
   }
 
   async ask(key: string, service: string): Promise<Pass | undefined> {
     const pass = await this.#question<Pass | undefined>(
-      findTimeMs,
+      this.#questionTimeMs,
       (n) => this.#tell({ type: 'find-pass', n, key, service }),
       (found) => found !== undefined && this.#remember(found, service)
     );
@@ -90,9 +97,18 @@ export class WorkerPasses implements Passes {
     return answer;
   }
 
-  logoff(key: string): void {
-    this.#known.delete(key);
-    this.#tell({ type: 'logoff', key });
+  async logoff(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    this.ended(keys);
+    try {
+      await this.#question<undefined>(
+        this.#questionTimeMs,
+        (n) => this.#tell({ type: 'logoff', n, keys }),
+        () => {}
+      );
+    } catch {
+      // It was told, and does it when it comes to it.
+    }
   }
 
   answered({ n, answer }: Extract<ToWorker, { type: 'logon-answer' }>): void {
@@ -101,6 +117,10 @@ export class WorkerPasses implements Passes {
 
   found({ n, pass }: Extract<ToWorker, { type: 'pass' }>): void {
     this.#settle(n, pass);
+  }
+
+  loggedOff({ n }: Extract<ToWorker, { type: 'logged-off' }>): void {
+    this.#settle(n, undefined);
   }
 
   ended(keys: readonly string[]): void {
@@ -113,12 +133,9 @@ export class WorkerPasses implements Passes {
   }
 
   report(): void {
-    if (this.#used.length === 0) return;
-    const uses = this.#used.map((known) => {
-      known.isNews = false;
-      return [known.pass.key, known.usedAtMs] as const;
-    });
-    this.#used = [];
+    if (this.#used.size === 0) return;
+    const uses = [...this.#used];
+    this.#used = new Map();
     this.#tell({ type: 'pass-uses', uses });
   }
 
@@ -132,7 +149,7 @@ export class WorkerPasses implements Passes {
     const services = before?.services ?? new Set<string>();
     services.add(service);
     this.#known.delete(pass.key);
-    this.#known.set(pass.key, { pass, services, usedAtMs: Date.now(), isNews: false });
+    this.#known.set(pass.key, { pass, services, usedAtMs: Date.now() });
     if (this.#known.size <= passesMax) return;
     for (const oldest of this.#known.keys()) {
       this.#known.delete(oldest);

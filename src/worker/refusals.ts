@@ -1,15 +1,13 @@
 // Clients that are turned away at the door: each is counted, but only so many a second are told
 // why and have a line in the log. Turning away must stay cheaper than coming.
 
-import type { Logger } from '../log.ts';
+import { Ration, type Logger } from '../log.ts';
 
 const toldASecondMax = 20;
 
 export class Refusals {
   readonly #log: Logger;
-  #second = 0;
-  #told = 0;
-  #untold = 0;
+  readonly #ration = new Ration(toldASecondMax, 1000);
 
   constructor(log: Logger) {
     this.#log = log;
@@ -17,18 +15,9 @@ export class Refusals {
 
   /** Whether there is time for another one; `nowMs` never goes back. */
   mayTell(nowMs: number): boolean {
-    const second = Math.floor(nowMs / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#told = 0;
-      if (this.#untold > 0) this.#log.warn({ count: this.#untold }, 'more were refused');
-      this.#untold = 0;
-    }
-    if (this.#told < toldASecondMax) {
-      this.#told++;
-      return true;
-    }
-    this.#untold++;
-    return false;
+    const leftOut = this.#ration.take(nowMs);
+    if (leftOut === undefined) return false;
+    if (leftOut > 0) this.#log.warn({ count: leftOut }, 'more were refused');
+    return true;
   }
 }

@@ -85,6 +85,9 @@ function receive(message: ToWorker): void {
     case 'pass':
       passes.found(message);
       return;
+    case 'logged-off':
+      passes.loggedOff(message);
+      return;
     case 'passes-ended':
       passes.ended(message.keys);
       endPasses(new Set(message.keys));

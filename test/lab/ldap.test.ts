@@ -98,8 +98,8 @@ t.test('groups: direct, nested in a ring, primary, none', async (t) => {
   t.strictSame(await memberOf('bob@corp.example'), [false, true, true, '']);
   t.strictSame(await memberOf('mallory'), [false, false, true, '']);
   t.match(await directory.logon('alice', 'Right-1', [{ names: ['Nobody'], nested: true }]), {
-    memberOf: [false],
-    groupTrouble: 'no one group of this name: Nobody'
+    memberOf: [undefined],
+    groupTrouble: 'no one group of this name: "Nobody"'
   });
 });
 

@@ -188,7 +188,13 @@ t.test('directories, and who is signed in or blocked', (t) => {
   const secrets = { key: 'secret key', sealedLogon: 'secret logon' };
   const times = { endsAtMs: nowMs + 2000, idleMs: 60_000 };
   const alice = { user: 'alice@example.com', domain: 'EXAMPLE.COM', isPrivate: true };
-  logons.passes.add({ ...alice, ...times, ...secrets }, 'form', '192.0.2.1', new Set(), nowMs);
+  const signIn = {
+    account: 'alice',
+    how: 'form',
+    client: '192.0.2.1',
+    memberOf: new Set<string>()
+  } as const;
+  logons.passes.add({ ...alice, ...times, ...secrets }, signIn, nowMs);
   logons.passes.used(secrets.key, nowMs + 1000);
   logons.lockouts.failed(domain, 'eve', nowMs);
   logons.counts.failures = 1;
@@ -266,7 +272,13 @@ t.test('of many a thousand are listed', (t) => {
   const common = { domain: 'EXAMPLE.COM', isPrivate: false, sealedLogon: '', ...times };
   for (let i = 0; i < 1500; i++) {
     const who = { key: `${i}`, user: `u${i}` };
-    logons.passes.add({ ...common, ...who }, 'form', '192.0.2.1', new Set(), nowMs);
+    const signIn = {
+      account: `u${i}`,
+      how: 'form',
+      client: '192.0.2.1',
+      memberOf: new Set<string>()
+    } as const;
+    logons.passes.add({ ...common, ...who }, signIn, nowMs);
     logons.lockouts.failed(domain, `b${i}`, nowMs);
   }
   const { sessions, blocked } = reportSessions(logons, nowMs);

@@ -60,6 +60,7 @@ process.on('message', (message: ToWorker) => {
     case 'staple':
     case 'logon-answer':
     case 'pass':
+    case 'logged-off':
       return;
     case 'load':
       return repeat({ elsewhere: message.elsewhere });

@@ -10,6 +10,8 @@ import { listenPeer, type Peer } from '../fixture/peer.ts';
 import { openSite } from '../fixture/site.ts';
 import { ask, field, html, logOn, ok, people, scene } from './pre-auth-scene.ts';
 
+/** Of a content rule that asks about none and sets none. */
+const flags = { name: 'rule', setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0 };
 /** OWA's form has let somebody in. */
 const granted = 'HTTP/1.1 302 Found\r\nSet-Cookie: cadata=abc\r\nContent-Length: 0\r\n\r\n';
 
@@ -98,7 +100,7 @@ t.test('a session that is ended while its server is dialled goes no further', as
   const answered = ask(client, '/owa/', html + session);
   await asked;
   const key = passes.asked[0]?.ask.key ?? '';
-  passes.logoff(key);
+  await passes.logoff([key]);
   site.session().passesEnded(new Set([key]));
   answer();
   const { head } = await answered;
@@ -149,7 +151,8 @@ t.test('server form: its cookies for us only, and none of ours', async (t) => {
 });
 
 t.test('server form: a password that is no longer right is not tried again', async (t) => {
-  const { client, origin, passes } = await scene(t, { serverMode: 'form' });
+  const { site, client, origin, passes } = await scene(t, { serverMode: 'form' });
+  passes.onLogoff = (keys) => site.session().passesEnded(new Set(keys));
   const wrong = '/owa/auth/logon.aspx?replaceCurrent=1&reason=2';
   origin.serve((socket) =>
     socket.end(`HTTP/1.1 302 Found\r\nLocation: ${wrong}\r\nContent-Length: 0\r\n\r\n`)
@@ -236,10 +239,11 @@ t.test('server form: it is asked for the host that a rule puts in', async (t) =>
       esp: espSettings({ serverMode: 'form' }),
       requestRules: [
         {
-          ...{ name: 'rule', setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0, noCase: false },
+          ...flags,
           type: 'replaceHeader',
           header: 'Host',
           pattern: '/.*/',
+          noCase: false,
           replacement: 'inner.example.net'
         }
       ]
@@ -281,7 +285,6 @@ t.test('server form: a server that always shows its form makes no endless loop',
 });
 
 t.test('content rules and what we say of who it is', async (t) => {
-  const flags = { name: 'rule', setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0 };
   const origin = await startOrigin();
   t.teardown(() => origin.close());
   origin.serve((socket) => socket.write(ok));

@@ -26,9 +26,9 @@ const logon = {
   client: '192.0.2.1'
 } as const;
 
-function scene() {
+function scene(options = {}) {
   const told: ToPrimary[] = [];
-  const passes = new WorkerPasses((message) => told.push(message));
+  const passes = new WorkerPasses((message) => told.push(message), options);
   return { told, passes };
 }
 
@@ -55,6 +55,56 @@ t.test('a session that ends in the same breath as it is told of is nobody’s', 
   t.equal(await asked, undefined);
   t.strictSame(await loggedOn, { outcome: 'unavailable' });
   t.equal(passes.find('k', service), undefined);
+});
+
+t.test('a logoff is answered by the primary, and forgotten here at once', async (t) => {
+  const { told, passes } = scene();
+  const asked = passes.ask('k', service);
+  passes.found({ type: 'pass', n: 0, pass });
+  await asked;
+  const loggedOff = passes.logoff(['k', 'nobody', 'forged']);
+  t.equal(passes.find('k', service), undefined);
+  t.strictSame(told.slice(1), [{ type: 'logoff', n: 1, keys: ['k', 'nobody', 'forged'] }]);
+  let isOver = false;
+  void loggedOff.then(() => (isOver = true));
+  await new Promise(setImmediate);
+  t.equal(isOver, false, 'whoever logs off waits for it');
+  passes.loggedOff({ type: 'logged-off', n: 1 });
+  await loggedOff;
+  await passes.logoff([]);
+  t.equal(told.length, 2, 'and nothing is asked for nobody');
+});
+
+t.test('a logoff that the primary does not answer ends all the same', async (t) => {
+  const { passes } = scene({ questionTimeMs: 5 });
+  await passes.logoff(['k']);
+  await t.rejects(passes.ask('k', service), /within 5 ms/, 'who must be known, must');
+});
+
+t.test('uses are told once for each session, also of one that is not known any more', async (t) => {
+  const { told, passes } = scene();
+  const asked = passes.ask('k', service);
+  passes.found({ type: 'pass', n: 0, pass });
+  await asked;
+  told.length = 0;
+  passes.report();
+  t.strictSame(told, [], 'the primary knows of its own answer');
+  for (let n = 0; n < 3; n++) passes.find('k', service);
+  passes.used('k');
+  passes.forgetAll(); // a reload, while something runs on
+  passes.used('running');
+  passes.report();
+  passes.report();
+  t.match(told, [
+    {
+      type: 'pass-uses',
+      uses: [
+        ['k', Number],
+        ['running', Number]
+      ]
+    }
+  ]);
+  t.equal(told.length, 1);
 });
 
 t.test('what is known of old groups and domains is forgotten in time', async (t) => {
