@@ -24,6 +24,9 @@ export interface Receiver {
 /** Bytes kept for the next receiver before the peer is made to wait. */
 const heldBytesMax = 65_536;
 
+/** A reader of 1 KB/s is slow, but alive. */
+const slowestByteMs = 1;
+
 /** Firewalls between us and the peer forget silent connections after minutes. */
 const keepAliveDelayMs = 60_000;
 
@@ -153,7 +156,17 @@ export class Connection implements BytesTaker {
     return socket;
   }
 
+  /**
+   * How much longer than usual silence may last: a large write tells nothing of how it gets on before
+   * its last byte is out.
+   */
+  get unsentTimeMs(): number {
+    return this.socket.writableLength * slowestByteMs;
+  }
+
   destroy(): void {
+    // What is not out will never be, and the peer must be able to tell.
+    if (this.socket.writableLength > 0) return this.abort();
     dropGathered(this);
     this.socket.destroy();
   }

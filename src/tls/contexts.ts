@@ -32,6 +32,8 @@ export interface ReencryptTls {
 }
 
 export interface ClientTls {
+  /** Tells whether a connection that is there was made by the same settings. */
+  readonly identity: string;
   /**
    * For `tls.connect({ ...options, host, port })` to a real server; `clientName` is the name that
    * the client asked for. Without any name of its own the server is verified by its address. To be
@@ -160,6 +162,7 @@ export function buildClientTls(settings: ReencryptTls): ClientTls {
   const common = { secureContext: context, rejectUnauthorized: verify };
   const sessions = new ServerSessions();
   return {
+    identity: JSON.stringify(settings),
     optionsFor({ address, port, hostName }, clientName) {
       // A name that is verified may be said as well: it is the server's own.
       const expected = serverName ?? (verify ? hostName : undefined);

@@ -174,10 +174,12 @@ function connectTo(
   service: Service,
   server: RealServer | undefined
 ): ServerConnection | Promise<ServerConnection> {
-  const { servers } = exchange.session;
+  const { virtualService, session } = exchange;
   if (server === undefined) throw noServer(service);
   exchange.realServer = server;
-  return servers.openTo(server) ?? dialUntilConnected(exchange, service, server);
+  return (
+    session.servers.openTo(server, virtualService) ?? dialUntilConnected(exchange, service, server)
+  );
 }
 
 /** Dials `first`, and where that fails the others in turn: nothing has been sent yet. */
@@ -192,7 +194,8 @@ async function dialUntilConnected(
     exchange.realServer = server;
     try {
       const { servers } = session;
-      const connection = servers.openTo(server) ?? (await servers.dial(server, virtualService));
+      const connection =
+        servers.openTo(server, virtualService) ?? (await servers.dial(server, virtualService));
       if (session.client.isClosed) throw clientClosed();
       exchange.connectedMs = tick();
       noteConnection(exchange, server);

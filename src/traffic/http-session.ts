@@ -205,6 +205,7 @@ export class HttpSession implements Session, Receiver {
   }
 
   destroy(): void {
+    this.exchange?.relay?.fail(new ProxyError('draining', 'ballast', 'cut by Ballast'));
     this.state = 'closed';
     if (this.traffic.sessions.delete(this)) this.counters.clientsOpen--;
     this.servers.closeAll();
@@ -272,8 +273,12 @@ export class HttpSession implements Session, Receiver {
       this.#usedMs = lastActivityMs;
       this.traffic.passes.used(exchange.pass.key);
     }
-    if (nowMs - lastActivityMs > exchange.idleTimeMs) exchange.relay.timeOut();
-    else if (!client.isOpen && nowMs - client.lastActivityMs > halfClosedTimeMs) {
+    if (nowMs - lastActivityMs > exchange.idleTimeMs + client.unsentTimeMs)
+      exchange.relay.timeOut();
+    else if (
+      !client.isOpen &&
+      nowMs - client.lastActivityMs > halfClosedTimeMs + client.unsentTimeMs
+    ) {
       exchange.relay.fail(new ProxyError('client-closed', 'client', 'client closed its side'));
     }
   }

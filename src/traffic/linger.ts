@@ -25,12 +25,13 @@ export class Linger implements Receiver {
   /** A slow client gets the last bytes as long as it takes some; then `lingerTimeMs` more. */
   checkDeadline(nowMs: number): void {
     const unsentBytes = this.#client.socket.writableLength;
+    const slowMs = slowReaderTimeMs + this.#client.unsentTimeMs;
     if (unsentBytes !== this.#unsentBytes) {
       this.#unsentBytes = unsentBytes;
       this.#sinceMs = nowMs;
       return;
     }
-    if (nowMs - this.#sinceMs > (unsentBytes > 0 ? slowReaderTimeMs : lingerTimeMs)) this.#closed();
+    if (nowMs - this.#sinceMs > (unsentBytes > 0 ? slowMs : lingerTimeMs)) this.#closed();
   }
 
   onBytes(): void {}

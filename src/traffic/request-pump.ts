@@ -88,8 +88,9 @@ export class RequestPump implements Receiver {
 
   onEnd(): void {
     if (this.#state === 'tunnel') {
-      // Not complete before the server has taken the last byte.
-      this.#server.connection.socket.end(() => this.#finish());
+      // Not complete before the server has taken the last byte. And not in the middle of a read of its
+      // own, of which TLS would lose what is not decrypted yet.
+      setImmediate(() => this.#server.connection.socket.end(() => this.#finish()));
     } else if (this.#state !== 'done') {
       this.onClose();
     }

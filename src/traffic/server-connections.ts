@@ -21,6 +21,8 @@ export class ServerConnection implements Receiver {
   readonly head: AnswerHead;
   readonly heads: HeadGatherer;
   readonly body = new BodyReader('server');
+  /** By which settings it was made; undefined = in clear. */
+  readonly tlsIdentity: string | undefined;
   /** Several SubVSs may use one connection; each counts it as its own. */
   readonly users: RealServer[] = [];
   /** NTLM or Negotiate went over it. */
@@ -28,7 +30,13 @@ export class ServerConnection implements Receiver {
   #state: 'used' | 'resting' | 'leaving' = 'used';
   readonly #owner: ServerConnections;
 
-  constructor(connection: Connection, server: RealServer, owner: ServerConnections) {
+  constructor(
+    connection: Connection,
+    server: RealServer,
+    tlsIdentity: string | undefined,
+    owner: ServerConnections
+  ) {
+    this.tlsIdentity = tlsIdentity;
     this.address = server.settings.address;
     this.port = server.settings.port;
     this.connection = connection;
@@ -99,10 +107,15 @@ export class ServerConnections {
   }
 
   /** The open connection to this server, if there is one. */
-  openTo(server: RealServer): ServerConnection | undefined {
+  openTo(server: RealServer, virtualService: VirtualService): ServerConnection | undefined {
     const { address, port } = server.settings;
     for (const open of this.#open) {
       if (open.port !== port || open.address !== address) continue;
+      if (open.tlsIdentity !== virtualService.clientTls?.identity) {
+        // A reload has another idea of how this server is to be known.
+        open.leave();
+        return undefined;
+      }
       this.#use(open, server);
       return open;
     }
@@ -125,7 +138,12 @@ export class ServerConnections {
     this.#abortDial = attempt.destroy;
     try {
       const connection = new Connection(await dialling.socket);
-      const open = new ServerConnection(connection, server, this);
+      const open = new ServerConnection(
+        connection,
+        server,
+        virtualService.clientTls?.identity,
+        this
+      );
       this.#open.push(open);
       this.#use(open, server);
       return open;

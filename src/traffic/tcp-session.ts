@@ -155,7 +155,7 @@ export class TcpSession implements Session, OpenConnection {
     phase.checkDeadline?.(nowMs);
     const silentMs = nowMs - phase.lastActivityMs;
     const limitMs = this.#silenceMaxMs;
-    if (silentMs > limitMs) {
+    if (silentMs > limitMs + this.client.unsentTimeMs) {
       phase.fail(new ProxyError('idle', 'client', `nothing was said for ${limitMs / 1000} s`));
     } else if (this.#leaving !== undefined && silentMs > quietTimeMs && phase.isClientsTurn) {
       phase.fail(this.#leaving);

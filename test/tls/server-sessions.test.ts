@@ -74,6 +74,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const second = await fresh(t);
     // The same server for all that the key says.
     const elsewhere: ClientTls = {
+      ...tls,
       optionsFor: () =>
         tls.optionsFor({ address: '127.0.0.1', port: first, hostName: undefined }, undefined)
     };

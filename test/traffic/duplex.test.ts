@@ -2,6 +2,7 @@
 
 import t, { type Test } from 'tap';
 import type { GlobalSettings } from '../../src/config/model.ts';
+import { selfSignedCertificate } from '../../src/tls/certificate.ts';
 import { listenPeer, type Peer } from '../fixture/peer.ts';
 import { openSite, type Site } from '../fixture/site.ts';
 
@@ -299,4 +300,29 @@ t.test('a server that does not upgrade', async (t) => {
   server.send(ok);
   t.equal((await client.message()).body, 'ok');
   t.equal(await server.until('\r\n\r\n'), get, 'what follows is a request as ever');
+});
+
+t.test('a tunnel whose client has ended at once still brings all of the other side', async (t) => {
+  const { chainPem, keyPem } = await selfSignedCertificate('mail', ['127.0.0.1']);
+  const origin = await listenPeer(t, { cert: chainPem, key: keyPem });
+  const reencrypt = {
+    serverName: undefined,
+    passServerName: false,
+    verify: false,
+    caPem: undefined
+  };
+  const site = await openSite(t, { servers: [origin.port], service: { reencrypt } });
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  const bytes = Buffer.alloc(664, 'x');
+  for (let n = 0; n < 5; n++) {
+    const client = await site.client();
+    client.socket.end(`GET / HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`);
+    const server = await origin.next();
+    await server.until('\r\n\r\n');
+    server.send(`HTTP/1.1 101 Switching Protocols\r\n${upgrade}\r\n`);
+    server.socket.end(bytes);
+    const all = await client.rest();
+    const got = all.length - all.indexOf('\r\n\r\n') - 4;
+    if (got !== bytes.length) t.fail(`${got} of ${bytes.length} bytes, the ${n}th time`);
+  }
 });

@@ -164,6 +164,61 @@ t.test('silence: the server keeps back 100, or takes no more of the body', async
   t.match((await two.client.message()).head, /^HTTP\/1.1 504 /);
 });
 
+/** An answer to a client who reads nothing: the first bytes that find no room wait in Ballast. */
+async function unread(t: Test, head: string): Promise<Scene & { readonly unsentMs: number }> {
+  const it = await scene(t, get, idle);
+  it.client.socket.pause();
+  it.server.send(head);
+  const piece = Buffer.alloc(10_000);
+  const { client, exchange } = it.site.session();
+  if (exchange === undefined) throw new Error('no exchange');
+  while (client.socket.writableLength === 0) {
+    const passed = exchange.bytesToClient + piece.length;
+    it.server.send(piece);
+    while (exchange.bytesToClient < passed) await turn();
+  }
+  return { ...it, unsentMs: client.unsentTimeMs };
+}
+
+t.test('a slow reader in an answer is given time by what he has not got yet', async (t) => {
+  const head = 'HTTP/1.1 200 OK\r\nContent-Length: 900000000\r\n\r\n';
+  const { site, client, unsentMs } = await unread(t, head);
+  site.sweepAfter(5_000 + unsentMs - 1_000);
+  t.equal(site.traffic.sessions.size, 1);
+  site.sweepAfter(6_000 + unsentMs);
+  client.socket.resume();
+  t.equal(await client.ended(), 'reset');
+});
+
+t.test(
+  'a slow reader of the last bytes is given time, and a cut does not look complete',
+  async (t) => {
+    const { site, client, server, unsentMs } = await unread(t, 'HTTP/1.1 200 OK\r\n\r\n');
+    server.socket.end();
+    const session = site.session();
+    while (session.state !== 'lingering') await turn();
+    site.sweepAfter(0); // notes what is unsent
+    site.sweepAfter(30_000 + unsentMs - 1_000);
+    t.equal(site.traffic.sessions.size, 1);
+    site.sweepAfter(31_000 + unsentMs);
+    client.socket.resume();
+    t.equal(await client.ended(), 'reset');
+    await site.empty();
+  }
+);
+
+t.test('what the end of the drain time cuts does not look complete', async (t) => {
+  const { site, client, server } = await scene(t);
+  server.send('HTTP/1.1 200 OK\r\n\r\nsome');
+  await client.until('some');
+  site.session().destroy();
+  t.equal(await client.ended(), 'reset');
+  const early = await scene(t);
+  early.site.session().destroy();
+  t.match((await early.client.message()).head, /^HTTP\/1.1 503 /);
+  for (const { lines } of [site, early.site]) t.match(lines, [{ closed: 'draining' }]);
+});
+
 t.test('silence: the client owes the rest of its request', async (t) => {
   const { site, client, server } = await scene(
     t,

@@ -35,3 +35,31 @@ t.test('a server is met again, until a reload says how to know it', async (t) =>
   site.reload({ servers, service: { reencrypt: verified } });
   t.same([await visit(), await visit()], [false, true], 'verified, and then met again');
 });
+
+t.test('a connection that is open is not known by the rules of before', async (t) => {
+  const origin = await listenPeer(t, { cert: chainPem, key: keyPem });
+  const servers = [origin.port];
+  const other = {
+    ...verified,
+    caPem: (await selfSignedCertificate('mail', ['127.0.0.1'])).chainPem
+  };
+  const site = await openSite(t, { servers, service: { reencrypt: blind } });
+  const client = await site.client();
+  const ask = async (): Promise<string> => {
+    client.send(get);
+    const server = await origin.next();
+    await server.until('\r\n\r\n');
+    server.send(ok);
+    return (await client.message()).body;
+  };
+  t.equal(await ask(), 'ok');
+  site.reload({ servers, service: { reencrypt: { ...blind } } });
+  const kept = site.session().servers.current;
+  t.not(kept, undefined);
+  site.reload({ servers, service: { reencrypt: verified } });
+  t.equal(await ask(), 'ok', 'anew, and verified');
+  t.not(site.session().servers.current, kept);
+  site.reload({ servers, service: { reencrypt: other } });
+  client.send(get);
+  t.match((await client.message()).head, /^HTTP\/1.1 502 /);
+});
