@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { closedPort } from '../health-check/scripted-server.ts';
 import { startProgram, type LogLine, type Program } from './program.ts';
@@ -248,4 +250,29 @@ t.test('the end of the primary is the end of its workers', async (t) => {
   const { code } = await program.ended;
   t.equal(code, null);
   await t.rejects(get(it.port));
+});
+
+t.test('a full disk under the log stops nothing, and no end of it', async (t) => {
+  const it = await site(t);
+  const full = openSync('/dev/full', 'w');
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main, 'run', '--config', it.file], {
+    stdio: ['ignore', full, 'inherit']
+  });
+  closeSync(full);
+  t.teardown(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  // Its log, which would tell, is lost.
+  const isReady = (): Promise<boolean> =>
+    get(it.adminPort, '/ready').then(
+      ([status]) => status === 200,
+      () => false
+    );
+  while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let n = 0; n < 200; n++) t.strictSame(await get(it.port), [200, 'hello']);
+  const { workers } = await statusOf(it);
+  t.ok(await isReady());
+  t.equal(workers.length, 2);
+  child.kill('SIGTERM');
+  t.strictSame(await ended, [0, null]);
 });
