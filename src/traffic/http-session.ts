@@ -273,12 +273,9 @@ export class HttpSession implements Session, Receiver {
       this.#usedMs = lastActivityMs;
       this.traffic.passes.used(exchange.pass.key);
     }
-    if (nowMs - lastActivityMs > exchange.idleTimeMs + client.unsentTimeMs)
-      exchange.relay.timeOut();
-    else if (
-      !client.isOpen &&
-      nowMs - client.lastActivityMs > halfClosedTimeMs + client.unsentTimeMs
-    ) {
+    const moreMs = client.unsentTimeMs;
+    if (nowMs - lastActivityMs > exchange.idleTimeMs + moreMs) exchange.relay.timeOut();
+    else if (!client.isOpen && nowMs - client.lastActivityMs > halfClosedTimeMs + moreMs) {
       exchange.relay.fail(new ProxyError('client-closed', 'client', 'client closed its side'));
     }
   }

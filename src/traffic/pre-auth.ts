@@ -169,7 +169,10 @@ function leaveServers({ session }: Exchange): void {
   if (session.authenticatesConnection) session.drain();
 }
 
-/** Browsers are shown the way to the form, or the form and why it is needed again; programs could make nothing of a page. */
+/**
+ * Browsers are shown the way to the form, or the form and why it is needed again; programs could make
+ * nothing of a page.
+ */
 export function mustLogIn(
   exchange: Exchange,
   service: Service,
