@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import type { BindAsk, Staple, ToPrimary, ToWorker, Use } from '../messages.ts';
 import { WorkerCounts, type WorkerState } from './worker-counts.ts';
 import { PersistenceTable } from './persistence-table.ts';
+import { Silence } from './silence.ts';
 import { WorkerLoads } from './worker-loads.ts';
 import { ClientCounts } from './client-counts.ts';
 import type { GateMessage, Logons } from './logons.ts';
@@ -29,6 +30,8 @@ export interface WorkersOptions {
   readonly onSuspect: (id: string) => void;
   /** Who signs in, and who has. */
   readonly logons: Logons;
+  /** How often it is looked who is silent; 1000 unless said otherwise. */
+  readonly beatMs?: number;
 }
 
 interface Member {
@@ -70,6 +73,8 @@ export class Workers {
   readonly #loads = new WorkerLoads();
   readonly #clients = new ClientCounts();
   readonly #respawns = new Set<NodeJS.Timeout>();
+  readonly #silence = new Silence<number>();
+  readonly #beats: NodeJS.Timeout;
   #waiters: Waiter[] = [];
   #loadTimer: NodeJS.Timeout | undefined;
   #plan: { readonly configuration: Configuration; readonly revision: number } | undefined;
@@ -85,6 +90,7 @@ export class Workers {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     const execArgv = [...process.execArgv, '--expose-gc']; // for net/read-memory.ts
     cluster.setupPrimary({ exec: options.program, args: [], execArgv });
+    this.#beats = setInterval(() => this.#replaceSilent(), options.beatMs ?? 1000);
   }
 
   /** Settles when every worker serves this plan, or one of them cannot listen. */
@@ -187,6 +193,7 @@ export class Workers {
     const slot = freeSlot([...this.#members.values()].map((member) => member.slot));
     const member: Member = { worker, slot, startedAtMs, earlyDeaths, stage, appliedRevision: 0 };
     this.#members.set(worker.id, member);
+    this.#silence.heard(worker.id);
     worker.on('message', (message: ToPrimary) => this.#receive(member, message));
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'worker process error'));
     worker.on('exit', (code: number | null, signal: string | null) =>
@@ -196,6 +203,7 @@ export class Workers {
 
   #receive(member: Member, message: ToPrimary): void {
     const { id } = member.worker;
+    this.#silence.heard(id);
     switch (message.type) {
       case 'hello':
         if (member.stage !== 'starting') return;
@@ -252,9 +260,19 @@ export class Workers {
     if (keys.length > 0) send(member, { type: 'unbound', keys });
   }
 
+  /** One that hangs would keep its clients for ever. What dies is replaced. */
+  #replaceSilent(): void {
+    for (const id of this.#silence.beat()) {
+      const process = this.#members.get(id)?.worker.process;
+      this.#options.log.error({ worker: process?.pid }, 'worker silent');
+      process?.kill('SIGKILL');
+    }
+  }
+
   #bury(member: Member, how: string): void {
     const { worker, stage, startedAtMs } = member;
     this.#members.delete(worker.id);
+    this.#silence.forget(worker.id);
     this.#loads.leave(worker.id);
     this.#clients.leave(worker.id);
     this.counts.leave(worker.id);
@@ -311,6 +329,7 @@ export class Workers {
 
   #end(): void {
     this.#ending = true;
+    clearInterval(this.#beats);
     clearTimeout(this.#loadTimer);
     for (const timer of this.#respawns) clearTimeout(timer);
     if (this.#members.size === 0) this.#gone.resolve();

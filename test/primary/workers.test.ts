@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { serverPlaces, servicePlaces } from '../../src/counters.ts';
 import { createLog, type Logger } from '../../src/log.ts';
 import { Logons } from '../../src/primary/logons.ts';
 import { WorkerCounts } from '../../src/primary/worker-counts.ts';
 import { WorkerLoads } from '../../src/primary/worker-loads.ts';
 import { errorCodes } from '../../src/error.ts';
+import { Silence } from '../../src/primary/silence.ts';
 import { respawnDelayMs, Workers } from '../../src/primary/workers.ts';
 import { configurationOf, realServer, virtualService } from './configuration.ts';
 
@@ -41,12 +42,15 @@ function plan(order: string, workers: number) {
   return configurationOf([virtualService({ name: order, realServers: [server] })], { workers });
 }
 
-t.test('workers', async (t) => {
+function openWorkers(t: Test, beatMs?: number): Workers {
   const workers = new Workers({
     program: fileURLToPath(new URL('stub-worker.ts', import.meta.url)),
     // Only these two are called.
     log: {
-      error: (_: object, message: string) => logged.push(message),
+      error: (_: object, message: string) => {
+        logged.push(message);
+        wake();
+      },
       info: () => {}
     } as unknown as Logger,
     health: () => [['a', { state: 'up' }]],
@@ -58,9 +62,15 @@ t.test('workers', async (t) => {
       log: createLog('fatal', 'primary'),
       openDirectory: () => t.fail('no directory') as never,
       onEnded: () => {}
-    })
+    }),
+    ...(beatMs !== undefined && { beatMs })
   });
   t.teardown(() => workers.kill());
+  return workers;
+}
+
+t.test('workers', async (t) => {
+  const workers = openWorkers(t);
   const pids = (): number[] => workers.list().map(({ pid }) => pid ?? 0);
 
   await t.test('start with the plan, the health and the same keys', async (t) => {
@@ -240,5 +250,29 @@ t.test('counts of the dead, and of what left the configuration', (t) => {
   t.strictSame(counts.totals(), totals, 'sums over everything do not go back');
   t.equal(counts.server('a'), undefined);
   t.equal(counts.service('web'), undefined);
+  t.end();
+});
+
+t.test('a worker that is silent for long is replaced', async (t) => {
+  heard.length = logged.length = 0;
+  const workers = openWorkers(t, 20);
+  await workers.apply(plan('serve', 1), 1);
+  const first = await hear(({ plan: revision }) => revision === 1);
+  // It says nothing any more.
+  const next = await hear(({ plan: revision }) => revision === 1);
+  t.not(next.pid, first.pid);
+  t.strictSame(logged.slice(0, 2), ['worker silent', 'worker died']);
+});
+
+t.test('a pause of the whole machine is no silence', (t) => {
+  const silence = new Silence<string>();
+  silence.heard('a');
+  for (let beat = 1; beat < 30; beat++) t.strictSame(silence.beat(), [], 'whatever time passes');
+  silence.heard('a');
+  for (let beat = 1; beat < 30; beat++) t.strictSame(silence.beat(), []);
+  t.strictSame(silence.beat(), ['a']);
+  t.strictSame(silence.beat(), [], 'told once');
+  silence.forget('a');
+  t.strictSame(silence.beat(), []);
   t.end();
 });
