@@ -125,7 +125,7 @@ class Lines {
   /** `done` is called when all is written, or cannot be. A reader who takes nothing is the end. */
   flush(done: () => void): void {
     this.#send();
-    if (!this.#isBehind || this.#hasFailed) return done();
+    if (!this.#isBehind) return done();
     const unread = this.#unread;
     // An orderly exit would wait for him, and for the thread that writes to him, for ever.
     const stalled = setTimeout(() => process.kill(process.pid, 'SIGKILL'), flushTimeMs);
@@ -136,6 +136,8 @@ class Lines {
     };
     unread.on('drain', settle).on('error', settle);
     unread.on('write', () => stalled.refresh());
+    // There may be room by now.
+    if (this.#hasFailed) unread.write('');
   }
 
   readonly #turnEnded = (): void => {

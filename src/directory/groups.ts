@@ -20,7 +20,10 @@ export interface GroupList {
 }
 
 export interface Memberships {
-  /** Of each list: is he in one of its groups? Undefined = not in those of them that there are. */
+  /**
+   * Of each list: is he in one of its groups? Undefined = nobody can say, since there is no such group,
+   * or no one entry for him.
+   */
   readonly memberOf: readonly (boolean | undefined)[];
   /** What of the configuration does not fit this directory; '' = nothing. */
   readonly groupTrouble: string;
@@ -66,7 +69,7 @@ export async function findMemberships(
 ): Promise<Memberships> {
   const user = await findUser(conversation, account, bases.domain);
   if (user === undefined) {
-    return { memberOf: lists.map(() => false), groupTrouble: 'no one entry for this user' };
+    return { memberOf: lists.map(() => undefined), groupTrouble: 'no one entry for this user' };
   }
   const wanted = [...new Set(lists.flatMap(({ names }) => names))];
   const groups = await findGroups(conversation, wanted, bases.groups);

@@ -203,7 +203,8 @@ export class Workers {
 
   #receive(member: Member, message: ToPrimary): void {
     const { id } = member.worker;
-    this.#silence.heard(id);
+    // The last words of one that died may come behind its end.
+    if (this.#members.has(id)) this.#silence.heard(id);
     switch (message.type) {
       case 'hello':
         if (member.stage !== 'starting') return;

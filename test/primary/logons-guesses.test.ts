@@ -1,6 +1,8 @@
 // Who guesses: what it costs in time and tries, and what an answer must not tell.
 
 import t from 'tap';
+import { findMemberships } from '../../src/directory/groups.ts';
+import type { Conversation } from '../../src/directory/ldap.ts';
 import { minute, openScene, site, twoServices, type Scene } from './logons-scene.ts';
 
 t.test('who is refused is answered late, and all alike', async (t) => {
@@ -133,6 +135,26 @@ t.test('lockout: a mistake in the groups of another service changes nothing', as
     const own = openScene(t, site({ OWA: mistyped }));
     t.equal(await three(own, password), password === 'right' ? 'denied' : 'blocked', 'of its own');
   }
+});
+
+t.test('lockout: who has the right password and no one entry is no guesser', async (t) => {
+  const scene = openScene(t, site({ OWA: {}, ECP: { allowedGroups: ['of bob'] } }));
+  const none: Conversation = { bind: () => t.fail('not asked') as never, search: async () => [] };
+  const lists = [{ names: ['of bob'], nested: false }];
+  const account = { accountName: 'alice', principal: undefined };
+  const bases = { domain: 'DC=test', groups: 'DC=test' };
+  const found = await findMemberships(none, account, bases, lists);
+  const { directory } = scene;
+  const logon = directory.logon.bind(directory);
+  directory.logon = async (user, password, groups) => ({
+    ...(await logon(user, password, groups)),
+    ...found
+  });
+  for (let n = 0; n < 5; n++) {
+    const service = 'Mail/ECP';
+    t.match(await scene.ask('alice', 'right', { service }), { outcome: 'denied' });
+  }
+  t.match(await scene.ask('alice'), { outcome: 'welcome' }, 'where no group is asked for');
 });
 
 t.test('lockout: guesses at the same time are no more than guesses in a row', async (t) => {
