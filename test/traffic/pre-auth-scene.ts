@@ -13,6 +13,13 @@ export const html = 'Accept: text/html,*/*\r\n';
 export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 export const people = { alice: 'right', bob: 'true' };
 
+/** Of a service that leaves it to the servers to ask. */
+export const delegated = espSettings({
+  clientMode: 'delegate',
+  serverMode: 'none',
+  allowedDirectories: ['/*']
+});
+
 export interface Scene {
   readonly site: Site;
   readonly passes: LocalPasses;
@@ -28,11 +35,6 @@ export async function scene(t: Test, esp: Partial<EspSettings> = {}): Promise<Sc
   t.teardown(() => Promise.all([origin.close(), open.close()]));
   for (const one of [origin, open]) one.serve((socket) => socket.write(ok));
   const passes = new LocalPasses(people);
-  const delegate = espSettings({
-    clientMode: 'delegate',
-    serverMode: 'none',
-    allowedDirectories: ['/*']
-  });
   const site = await openSite(t, {
     passes,
     subVSs: [
@@ -42,7 +44,7 @@ export async function scene(t: Test, esp: Partial<EspSettings> = {}): Promise<Sc
         servers: [origin.port],
         settings: { esp: espSettings(esp) }
       },
-      { name: 'EWS', prefix: '/ews', servers: [origin.port], settings: { esp: delegate } },
+      { name: 'EWS', prefix: '/ews', servers: [origin.port], settings: { esp: delegated } },
       { name: 'Rest', servers: [open.port] }
     ]
   });

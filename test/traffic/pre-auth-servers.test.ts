@@ -8,7 +8,7 @@ import { LocalPasses } from '../fixture/passes.ts';
 import { startOrigin } from '../fixture/origin.ts';
 import { listenPeer, type Peer } from '../fixture/peer.ts';
 import { openSite } from '../fixture/site.ts';
-import { ask, field, html, logOn, ok, people, scene } from './pre-auth-scene.ts';
+import { ask, delegated, field, html, logOn, ok, people, scene } from './pre-auth-scene.ts';
 
 /** Of a content rule that asks about none and sets none. */
 const flags = { name: 'rule', setOnMatch: 0, onlyOnFlag: 0, onlyOnNoFlag: 0 };
@@ -43,16 +43,11 @@ t.test('a server sets none of our cookies', async (t) => {
 t.test('a connection that a server knows a user by serves no other one', async (t) => {
   const server = await listenPeer(t);
   const passes = new LocalPasses(people);
-  const delegate = espSettings({
-    clientMode: 'delegate',
-    serverMode: 'none',
-    allowedDirectories: ['/*']
-  });
   const site = await openSite(t, {
     passes,
     subVSs: [
       { name: 'OWA', prefix: '/owa', servers: [server.port], settings: { esp: espSettings() } },
-      { name: 'EWS', prefix: '/ews', servers: [server.port], settings: { esp: delegate } }
+      { name: 'EWS', prefix: '/ews', servers: [server.port], settings: { esp: delegated } }
     ]
   });
   const first = await site.client();
