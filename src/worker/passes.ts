@@ -139,9 +139,9 @@ export class WorkerPasses implements Passes {
     this.#tell({ type: 'pass-uses', uses });
   }
 
-  /** Whether nothing has ended it since its answer came. */
-  #holds(pass: Pass): boolean {
-    return this.#known.get(pass.key)?.pass === pass;
+  /** Whether nothing has ended it since its answer came. Who asked at the same time has another copy. */
+  #holds({ key }: Pass): boolean {
+    return this.#known.has(key);
   }
 
   #remember(pass: Pass, service: string): void {

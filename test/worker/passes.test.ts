@@ -57,6 +57,20 @@ t.test('a session that ends in the same breath as it is told of is nobody’s', 
   t.equal(passes.find('k', service), undefined);
 });
 
+t.test('many connections that ask at the same time are all let in', async (t) => {
+  // Each answer is read out of a message of its own, and they come in one breath.
+  const { passes } = scene();
+  const asked = [1, 2, 3].map(() => passes.ask('k', service));
+  const loggedOn = [1, 2, 3].map(() => passes.logon(logon));
+  for (const n of [0, 1, 2]) passes.found({ type: 'pass', n, pass: { ...pass } });
+  for (const n of [3, 4, 5]) {
+    passes.answered({ type: 'logon-answer', n, answer: { outcome: 'welcome', pass: { ...pass } } });
+  }
+  t.strictSame(await Promise.all(asked), [pass, pass, pass]);
+  for (const answer of await Promise.all(loggedOn))
+    t.strictSame(answer, { outcome: 'welcome', pass });
+});
+
 t.test('a logoff is answered by the primary, and forgotten here at once', async (t) => {
   const { told, passes } = scene();
   const asked = passes.ask('k', service);
