@@ -27,7 +27,6 @@ export type LogonResult = (
       readonly outcome: 'welcome';
       /** `user@domain`. */
       readonly principal: string;
-      readonly accountName: string;
       /** For each list that was asked about: is he in one of its groups? */
       readonly memberOf: Memberships['memberOf'];
       /** Why groups could not be looked up although the password is right; '' = they were. */
@@ -153,7 +152,7 @@ export class Directory {
     const { answer, server } = reply;
     if (answer.outcome !== 'welcome') return { ...answer, server };
     const principal = principalName(name, this.#settings);
-    return { ...answer, principal, accountName: name.account, server };
+    return { ...answer, principal, server };
   }
 
   async #ask<Answer>(

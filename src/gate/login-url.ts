@@ -5,7 +5,6 @@ import { canonicalPath } from './canonical-path.ts';
 
 export const loginPath = '/lm_auth_proxy';
 export const logonUrl = `${loginPath}?LMLogon`;
-export const logoutUrl = `${loginPath}?LMLogout`;
 
 /** Longest wanted URL that a login leads back to, before and after its escaping. */
 const targetCharsMax = 2048;

@@ -65,7 +65,6 @@ export class ScriptedDirectory {
     return {
       outcome: 'welcome',
       principal: `${user.split('@')[0]}@${this.settings.realm}`,
-      accountName: name,
       memberOf: lists.map(
         (list) => list.names.includes(`of ${name}`) || (isMistyped(list) ? undefined : false)
       ),
